@@ -1,0 +1,7 @@
+//! `mdb-login`: sign in once with the company's identity, and every MongoDB tool on the machine works.
+
+mod error;
+mod secret;
+mod ui;
+
+fn main() {}

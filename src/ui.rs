@@ -1,0 +1,156 @@
+//! The two streams and their rules.
+//!
+//! - stdout is data: what a script asked for, and nothing else. On failure it stays empty.
+//! - stderr is for people: `error: …`, `  caused by: …`, `hint: …`, `warning: …`, lower-case and without a full stop,
+//!   exactly as clap prints its own. Notes are silent under `--quiet`.
+//! - Text that somebody else wrote (provider, server, file, environment) passes [`foreign`] first.
+//! - Nothing moves unless stderr is a terminal.
+
+use std::fmt::Write as _;
+use std::io::{self, IsTerminal, Write};
+
+use crate::error::{Error, Kind, Result};
+
+/// Who is watching, and how they want to be spoken to. Made once, in `main`.
+#[derive(Clone, Copy, Debug)]
+pub struct Ui {
+    /// `--json`: errors and results as objects.
+    pub json: bool,
+    /// `--quiet`: no notes, only warnings and errors.
+    pub quiet: bool,
+    /// `--no-input`: nobody may be asked anything.
+    pub no_input: bool,
+}
+
+impl Ui {
+    /// Whether a person can read stderr as it is written.
+    pub fn is_watched(&self) -> bool {
+        io::stderr().is_terminal()
+    }
+
+    /// Whether a person can be asked something: both ends of the conversation are a terminal, and `--no-input` is off.
+    pub fn can_ask(&self) -> bool {
+        !self.no_input && io::stdin().is_terminal() && io::stderr().is_terminal()
+    }
+
+    pub fn stdout_is_terminal(&self) -> bool {
+        io::stdout().is_terminal()
+    }
+
+    /// Writes data to stdout, byte for byte.
+    ///
+    /// A reader that has gone away (`| head`) is not our failure; a full disk or a closed stdout is.
+    pub fn data(&self, bytes: &[u8]) -> Result<()> {
+        let mut stdout = io::stdout().lock();
+        match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+                Err(Error::new(Kind::Failed, "cannot write to stdout").because(error))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// One line of what is going on. Silent under `--quiet` and `--json`.
+    pub fn note(&self, text: impl AsRef<str>) {
+        if !self.quiet && !self.json {
+            line("", text.as_ref());
+        }
+    }
+
+    /// Something that the person needs to know although the command goes on.
+    pub fn warn(&self, text: impl AsRef<str>) {
+        if self.json {
+            line("", &serde_json::json!({ "warning": text.as_ref() }).to_string());
+        } else {
+            line("warning: ", text.as_ref());
+        }
+    }
+
+    /// The last words of a command that failed.
+    pub fn error(&self, error: &Error) {
+        let mut text = String::new();
+        if self.json {
+            let object = serde_json::json!({ "error": {
+                "code": error.kind().name(),
+                "exit_code": error.kind().exit_code(),
+                "message": error.message(),
+                "causes": error.causes(),
+                "hints": error.hints(),
+                "retryable": error.kind().retryable(),
+            }});
+            text = object.to_string();
+        } else {
+            let _ = write!(text, "error: {}", error.message());
+            for cause in error.causes() {
+                let _ = write!(text, "\n  caused by: {cause}");
+            }
+            for hint in error.hints() {
+                let _ = write!(text, "\nhint: {hint}");
+            }
+        }
+        line("", &text);
+    }
+}
+
+/// A closed stderr must not turn a success into a failure, so the result of the write is of no interest.
+fn line(prefix: &str, text: &str) {
+    let _ = writeln!(io::stderr().lock(), "{prefix}{text}");
+}
+
+/// The most of a foreign text that is shown, in characters.
+const FOREIGN_MAX: usize = 200;
+
+/// Makes a text that somebody else wrote safe to show: control characters (terminal escapes, CVE-2025-1691 and its
+/// kin), line breaks, and invisible or direction-changing characters become visible escapes, and what is longer than
+/// 200 characters is cut.
+pub fn foreign(text: &str) -> String {
+    let mut shown = String::new();
+    for (count, c) in text.chars().enumerate() {
+        if count == FOREIGN_MAX {
+            shown.push('…');
+            break;
+        }
+        if is_deceptive(c) {
+            let _ = write!(shown, "\\u{{{:x}}}", u32::from(c));
+        } else {
+            shown.push(c);
+        }
+    }
+    shown
+}
+
+fn is_deceptive(c: char) -> bool {
+    c.is_control()
+        || matches!(c,
+            '\u{00ad}' | '\u{034f}' | '\u{061c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}'
+            | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
+            | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}'
+            | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::{foreign, is_deceptive};
+
+    #[test]
+    fn terminal_escapes_become_visible() {
+        assert_eq!(foreign("a\u{1b}]0;pwned\u{7}b"), "a\\u{1b}]0;pwned\\u{7}b");
+        assert_eq!(foreign("over\rwritten\nline"), "over\\u{d}written\\u{a}line");
+        assert_eq!(foreign("safe\u{202e}gpj.exe"), "safe\\u{202e}gpj.exe");
+        assert_eq!(foreign("Zürich – 東京"), "Zürich – 東京");
+    }
+
+    #[test]
+    fn long_text_is_cut() {
+        assert_eq!(foreign(&"x".repeat(300)).chars().count(), 201);
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_deceptive_survives(text in any::<String>()) {
+            prop_assert!(!foreign(&text).chars().any(is_deceptive));
+        }
+    }
+}
