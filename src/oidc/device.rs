@@ -13,7 +13,7 @@ use url::Url;
 
 use super::metadata::ProviderMetadata;
 use super::token::{self, ClientIdentity, Exchange, TokenResponse};
-use super::{Fault, json, shown};
+use super::{Fault, Outcome, json, shown};
 use crate::http::{Http, is_loopback};
 use crate::ui::foreign;
 
@@ -136,8 +136,11 @@ const EXPIRES_MAX: u64 = 1800;
 fn judge(response: &HttpResponse) -> Result<HttpResponse, Fault> {
     const ENDPOINT: &str = "the device authorization endpoint";
     let status = response.status();
-    let unavailable =
-        |why: String| Fault::Unavailable { why, ambiguous: false, retry_after: token::retry_after(response.headers()) };
+    let unavailable = |why: String| Fault::Unavailable {
+        why,
+        outcome: Outcome::Later,
+        retry_after: token::retry_after(response.headers()),
+    };
     let body = json::object(response.body());
     if let Ok(body) = &body
         && status.is_client_error()

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use url::Url;
 
 use super::token::retry_after;
-use super::{Fault, json, shown};
+use super::{Fault, Outcome, json, shown};
 use crate::http::{Http, is_loopback, shown_url};
 use crate::ui::foreign;
 
@@ -47,7 +47,7 @@ pub async fn discover(http: &Http, issuer: &str) -> Result<ProviderMetadata, Fau
         200 => judge(issuer, &body),
         408 | 425 | 429 | 500.. => Err(Fault::Unavailable {
             why: format!("{shown} answered with status {status}"),
-            ambiguous: false,
+            outcome: Outcome::Later,
             retry_after,
         }),
         300..400 => Err(Fault::broken(
@@ -93,7 +93,7 @@ pub fn judge(issuer: &str, body: &[u8]) -> Result<ProviderMetadata, Fault> {
         // A portal page with status 200 is no statement of the provider, so it must read like a network problem.
         Fault::Unavailable {
             why: format!("the discovery document of `{}` cannot be read: {why}", foreign(issuer)),
-            ambiguous: false,
+            outcome: Outcome::Later,
             retry_after: None,
         }
     })?;
@@ -236,7 +236,7 @@ pub async fn fetch_keys(http: &Http, provider: &ProviderMetadata) -> Result<Core
     if status != 200 {
         return Err(Fault::Unavailable {
             why: format!("{} answered with status {status}", shown_url(provider.jwks_uri.as_str())),
-            ambiguous: false,
+            outcome: Outcome::Later,
             retry_after,
         });
     }
@@ -384,10 +384,7 @@ mod tests {
 
     #[test]
     fn a_page_in_place_of_the_document_reads_like_a_network_problem() {
-        assert!(matches!(
-            judge(ISSUER, b"<html>sign in to WiFi</html>"),
-            Err(Fault::Unavailable { ambiguous: false, .. })
-        ));
+        assert!(matches!(judge(ISSUER, b"<html>sign in to WiFi</html>"), Err(Fault::Unavailable { .. })));
     }
 
     #[test]

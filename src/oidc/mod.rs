@@ -8,6 +8,7 @@
 //! | `token` | token endpoint: its answers, refresh, revocation | RFC 6749 §5, §6, RFC 7009 |
 //! | `id_token` | signature and claims of an ID token | OIDC Core §3.1.3.7, §12.2 |
 //! | `access_token` | would MongoDB take this access token | RFC 7519, MongoDB's server rules |
+//! | `logout` | the provider's own sign-out page | OIDC RP-Initiated Logout §2 |
 //! | `json` | JSON without room for two readings | RFC 8725 §2.6 |
 //!
 //! The generics of `oauth2` and `openidconnect` stop here. What those crates check is left to them; what they do not
@@ -18,6 +19,7 @@ pub mod authorization;
 pub mod device;
 pub mod id_token;
 mod json;
+pub mod logout;
 pub mod metadata;
 pub mod token;
 
@@ -48,11 +50,23 @@ pub enum Fault {
     #[error("{why}")]
     Unavailable {
         why: String,
-        /// Whether the provider may have acted on the request although we have no answer.
-        ambiguous: bool,
+        outcome: Outcome,
         /// Seconds after which the provider asked to be tried again (RFC 9110 §10.2.3).
         retry_after: Option<u64>,
     },
+}
+
+/// What may have become of a request that got no usable answer. It decides whether the same request may be sent again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It never reached the provider.
+    NotSent,
+    /// It did, and the answer is lost: the provider may have acted on it.
+    Lost,
+    /// Something behind the provider's address failed, perhaps after acting on it (5xx).
+    ServerError,
+    /// The provider did not act on it, and says "later" (429, `temporarily_unavailable`).
+    Later,
 }
 
 impl Fault {
@@ -72,12 +86,16 @@ impl From<SendError> for Fault {
             SendError::TooLarge { url, limit } => {
                 Self::broken(format!("the answer of {url}"), format!("it is larger than {limit} bytes"))
             }
-            SendError::NotSent { url, why } => {
-                Self::Unavailable { why: format!("cannot reach {url}: {why}"), ambiguous: false, retry_after: None }
-            }
-            SendError::Lost { url, why } => {
-                Self::Unavailable { why: format!("no answer from {url}: {why}"), ambiguous: true, retry_after: None }
-            }
+            SendError::NotSent { url, why } => Self::Unavailable {
+                why: format!("cannot reach {url}: {why}"),
+                outcome: Outcome::NotSent,
+                retry_after: None,
+            },
+            SendError::Lost { url, why } => Self::Unavailable {
+                why: format!("no answer from {url}: {why}"),
+                outcome: Outcome::Lost,
+                retry_after: None,
+            },
         }
     }
 }

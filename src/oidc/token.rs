@@ -21,7 +21,7 @@ use serde_json::{Map, Value};
 use url::Url;
 use url::form_urlencoded::{Serializer, byte_serialize};
 
-use super::{Fault, json};
+use super::{Fault, Outcome, json};
 use crate::http::{Http, shown_url};
 use crate::secret::Secret;
 use crate::ui::foreign;
@@ -240,7 +240,7 @@ pub(super) fn fault<TE: oauth2::ErrorResponse>(error: RequestTokenError<Fault, T
 pub(super) fn judge(url: &str, response: &HttpResponse) -> Result<HttpResponse, Fault> {
     let status = response.status();
     let retry_after = retry_after(response.headers());
-    let unavailable = |why: String, ambiguous| Fault::Unavailable { why, ambiguous, retry_after };
+    let unavailable = |why: String, outcome| Fault::Unavailable { why, outcome, retry_after };
 
     if status.is_redirection() {
         let target = response.headers().get(header::LOCATION).and_then(|value| value.to_str().ok());
@@ -262,9 +262,10 @@ pub(super) fn judge(url: &str, response: &HttpResponse) -> Result<HttpResponse, 
     }
     if status != StatusCode::OK {
         // The request may have been carried out behind whatever produced this page.
-        return Err(unavailable(format!("{url} answered with status {}", status.as_u16()), status.is_server_error()));
+        let outcome = if status.is_server_error() { Outcome::ServerError } else { Outcome::Later };
+        return Err(unavailable(format!("{url} answered with status {}", status.as_u16()), outcome));
     }
-    let body = body.map_err(|why| unavailable(format!("the answer of {url} cannot be read: {why}"), true))?;
+    let body = body.map_err(|why| unavailable(format!("the answer of {url} cannot be read: {why}"), Outcome::Lost))?;
     let straightened = straighten(body)?;
 
     let mut answer = HttpResponse::new(Value::Object(straightened).to_string().into_bytes());
@@ -281,7 +282,7 @@ fn oauth_error(error: &Value, body: &Map<String, Value>, retry_after: Option<u64
         body.get("error_description").and_then(Value::as_str).map(foreign).filter(|text| !text.is_empty());
     match error {
         "temporarily_unavailable" | "server_error" => {
-            Fault::Unavailable { why: format!("the provider says `{error}`"), ambiguous: false, retry_after }
+            Fault::Unavailable { why: format!("the provider says `{error}`"), outcome: Outcome::Later, retry_after }
         }
         _ => Fault::Refused { error: error.to_owned(), description },
     }
@@ -418,7 +419,7 @@ pub async fn revoke(
         }
         _ => Err(Fault::Unavailable {
             why: format!("{url} answered with status {}", status.as_u16()),
-            ambiguous: false,
+            outcome: Outcome::Later,
             retry_after: retry_after(response.headers()),
         }),
     }
@@ -453,8 +454,10 @@ mod tests {
                     Fault::Refused { .. } => "refused",
                     Fault::Broken { .. } => "broken",
                     Fault::Unsupported { .. } => "unsupported",
-                    Fault::Unavailable { ambiguous: true, .. } => "lost",
-                    Fault::Unavailable { .. } => "later",
+                    Fault::Unavailable { outcome: Outcome::NotSent, .. } => "not sent",
+                    Fault::Unavailable { outcome: Outcome::Lost, .. } => "lost",
+                    Fault::Unavailable { outcome: Outcome::ServerError, .. } => "server error",
+                    Fault::Unavailable { outcome: Outcome::Later, .. } => "later",
                 };
                 format!("{family}: {fault}")
             })
@@ -576,13 +579,13 @@ mod tests {
                 "later: the provider says `temporarily_unavailable`",
             ),
             (429, "slow".to_owned(), "later: https://idp.example.com/token answered with status 429"),
-            (502, "<html>".to_owned(), "lost: https://idp.example.com/token answered with status 502"),
+            (502, "<html>".to_owned(), "server error: https://idp.example.com/token answered with status 502"),
             (
                 503,
                 json!({"error": "invalid_grant"}).to_string(),
-                "lost: https://idp.example.com/token answered with status 503",
+                "server error: https://idp.example.com/token answered with status 503",
             ),
-            (511, String::new(), "lost: https://idp.example.com/token answered with status 511"),
+            (511, String::new(), "server error: https://idp.example.com/token answered with status 511"),
         ] {
             assert_eq!(verdict(status, &body).unwrap_err(), expected, "{status} {body:.80}");
         }
