@@ -2,6 +2,8 @@
 
 mod error;
 mod secret;
+#[allow(dead_code)]
+mod store;
 mod ui;
 
 fn main() {}
