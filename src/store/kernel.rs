@@ -3,7 +3,7 @@
 //! Keys are in the user keyring `@u`. The session keyring `@s` will not do, because every login, ssh connection and
 //! systemd service has its own.
 //!
-//! How long the kernel keeps `@u`: until the machine restarts. Measured on 6.18: 22 minutes after the last process of
+//! How long the kernel keeps `@u`: until the machine restarts. Measured on 6.18: 24 minutes after the last process of
 //! a user had ended (the kernel's collector runs after 5), its `@u` and the keys in it were all there, without any
 //! `loginctl enable-linger`. The kernel's persistent keyring would be no gain: what it holds is dropped after three
 //! days without use (`kernel.keys.persistent_keyring_expiry`), and not every kernel has it.
