@@ -5,6 +5,8 @@ mod error;
 mod http;
 mod oidc;
 mod secret;
+#[allow(dead_code)]
+mod store;
 mod ui;
 
 fn main() {}
