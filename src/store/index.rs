@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::key::{SessionId, SessionKey};
 use super::trouble::Trouble;
-use super::{Backend, folder, record};
+use super::{Backend, SessionRecord, folder, record};
 use crate::error::{Error, Result};
 
 /// A session as `status` shows it, and what keeps callers from asking the provider in vain.
@@ -29,6 +29,24 @@ pub struct IndexEntry {
     pub not_before: Option<u64>,
     /// [`super::SessionRecord::generation`] that this describes.
     pub generation: u64,
+}
+
+impl IndexEntry {
+    /// The entry of a session that has just begun.
+    pub fn new(key: &SessionKey, record: &SessionRecord, backend: Backend, access_expires_at: u64) -> Self {
+        Self {
+            key: key.clone(),
+            backend,
+            subject: record.subject.clone(),
+            name: record.name.clone(),
+            signed_in_at: record.signed_in_at,
+            renewed_at: record.renewed_at,
+            access_expires_at,
+            ended: None,
+            not_before: None,
+            generation: record.generation,
+        }
+    }
 }
 
 /// When and why a session ended.

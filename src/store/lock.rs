@@ -3,6 +3,7 @@
 //! The kernel frees the lock when its holder dies, so there is no stale lock to guess about. The file is never
 //! removed: two processes that hold the "same" lock on two inodes is how MSAL's lock failed.
 
+use std::convert::Infallible;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};
 use std::path::{Path, PathBuf};
@@ -32,6 +33,16 @@ pub enum Waited<T> {
     Locked(SessionLock),
     /// Somebody else did the work meanwhile, and this is the answer.
     Answered(T),
+}
+
+impl Waited<Infallible> {
+    /// The lock, where nobody can have answered.
+    pub fn lock(self) -> SessionLock {
+        match self {
+            Self::Locked(lock) => lock,
+            Self::Answered(never) => match never {},
+        }
+    }
 }
 
 /// A held lock; dropping it frees it.
