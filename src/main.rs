@@ -2,7 +2,7 @@
 
 mod error;
 mod secret;
-#[allow(dead_code)]
+#[allow(dead_code, unused_imports)]
 mod store;
 mod ui;
 
