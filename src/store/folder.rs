@@ -230,7 +230,9 @@ mod tests {
 
     #[test]
     fn what_somebody_else_may_have_prepared_is_refused_by_name() {
-        let prepare: [(&str, fn(&Path, &Path)); 5] = [
+        /// Puts something in the place of the first path, out of what is at the second.
+        type Prepare = fn(&Path, &Path);
+        let prepare: [(&str, Prepare); 5] = [
             ("symbolic link", |path, other| symlink(other, path).unwrap()),
             ("hard link", |path, other| fs::hard_link(other, path).unwrap()),
             ("not a regular file", |path, _| fs::create_dir(path).unwrap()),
