@@ -6,7 +6,7 @@
 use std::convert::Infallible;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -134,7 +134,7 @@ fn is_at(_: &File, _: &Path) -> bool {
     true // Windows does not remove a file that is open.
 }
 
-fn cannot_lock(path: &PathBuf, error: std::io::Error) -> Error {
+fn cannot_lock(path: &Path, error: std::io::Error) -> Error {
     Error::new(Kind::Store, format!("cannot lock `{}`", shown(path)))
         .because(error)
         .hint("use a state folder on a local disk: `MDB_LOGIN_STATE_DIR=/path/on/a/local/disk`")
