@@ -169,6 +169,6 @@ fn is_executable(file: &Path) -> bool {
     file.is_file()
 }
 
-#[cfg(test)]
+#[cfg(all(test, unix))]
 #[path = "browser_tests.rs"]
 mod tests;

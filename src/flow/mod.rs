@@ -4,6 +4,7 @@
 
 pub mod browser;
 pub mod redirect;
+pub mod surroundings;
 
 use std::fmt;
 
