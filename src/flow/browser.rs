@@ -169,6 +169,7 @@ fn is_executable(file: &Path) -> bool {
     file.is_file()
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 #[path = "browser_tests.rs"]
 mod tests;
