@@ -55,7 +55,8 @@ impl Sandbox {
         Self::of(program())
     }
 
-    fn of(program: PathBuf) -> Self {
+    /// A sandbox for another program than the one under test.
+    pub fn of(program: PathBuf) -> Self {
         let home = tempfile::Builder::new().prefix("mdb-login-test-").tempdir().unwrap();
         // Paths are compared as text, and macOS has a symbolic link in front of its temporary folder.
         let root = home.path().canonicalize().unwrap();
@@ -221,34 +222,35 @@ impl Running {
         self.child.id()
     }
 
-    /// Waits for a line on stderr that contains `part`, and gives it without its end.
-    pub fn line_with(&mut self, part: &str) -> String {
-        let deadline = Instant::now() + PATIENCE;
-        loop {
-            match self.lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
-                Ok(line) => {
-                    self.seen.extend_from_slice(&line);
-                    let line = String::from_utf8_lossy(&line);
-                    if line.contains(part) {
-                        return line.trim_end().to_owned();
-                    }
-                }
-                Err(why) => {
-                    let why = if why == RecvTimeoutError::Timeout { "time is up" } else { "stderr has ended" };
-                    self.stop();
-                    panic!("no line with `{part}`, {why}; stderr:\n{}", String::from_utf8_lossy(&self.seen));
-                }
+    /// The next line on stderr without its end, `None` when there are no more.
+    pub fn next_line(&mut self) -> Option<String> {
+        match self.lines.recv_timeout(PATIENCE) {
+            Ok(line) => {
+                self.seen.extend_from_slice(&line);
+                Some(String::from_utf8_lossy(&line).trim_end().to_owned())
+            }
+            Err(RecvTimeoutError::Disconnected) => None,
+            Err(RecvTimeoutError::Timeout) => {
+                self.stop();
+                panic!("nothing more for a minute; stderr:\n{}", String::from_utf8_lossy(&self.seen));
             }
         }
+    }
+
+    /// Waits for a line on stderr that contains `part`.
+    pub fn line_with(&mut self, part: &str) -> String {
+        while let Some(line) = self.next_line() {
+            if line.contains(part) {
+                return line;
+            }
+        }
+        panic!("stderr ended without `{part}`:\n{}", String::from_utf8_lossy(&self.seen));
     }
 
     /// The local URL that a sign-in shows for the browser.
     pub fn start_url(&mut self) -> String {
         let line = self.line_with("/start/");
-        let word = line.split_whitespace().find(|word| word.contains("/start/")).unwrap();
-        let start = word.find("http://").unwrap_or_else(|| panic!("no URL in `{line}`"));
-        let end = |c: char| !(c.is_ascii_alphanumeric() || ":/._-[]".contains(c));
-        word[start..].split(end).next().unwrap().to_owned()
+        start_url_in(&line).unwrap_or_else(|| panic!("no URL in `{line}`"))
     }
 
     /// Sends SIGINT, as Ctrl-C does.
@@ -339,6 +341,13 @@ impl fmt::Debug for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.shown)
     }
+}
+
+/// The start URL in a line, without what may stand around it.
+pub fn start_url_in(line: &str) -> Option<String> {
+    let end = |c: char| !(c.is_ascii_alphanumeric() || ":/._-[]".contains(c));
+    let words = line.match_indices("http://").filter_map(|(at, _)| line[at..].split(end).next());
+    words.map(|word| word.trim_end_matches('.')).find(|word| word.contains("/start/")).map(str::to_owned)
 }
 
 /// The program under test: what cargo has built for this test, or what lies beside this example.
