@@ -91,7 +91,7 @@ impl Session<'_> {
     }
 
     /// The command that changes a setting of this session.
-    fn set(&self, assignment: &str) -> String {
+    pub(super) fn set(&self, assignment: &str) -> String {
         match &self.settings.profile {
             Some(profile) => format!("`mdb-login profile set {profile} {assignment}`"),
             None => format!("`{assignment}` in a profile, or its flag"),

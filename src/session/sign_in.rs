@@ -254,7 +254,8 @@ impl Session<'_> {
         }
         if record.refresh_token.is_none() {
             self.ui.warn("the provider gave no refresh token: you will have to sign in again when this token expires");
-            let consent = self.settings.authorization.prompt.as_deref().is_some_and(|prompt| prompt.contains("consent"));
+            let consent =
+                self.settings.authorization.prompt.as_deref().is_some_and(|prompt| prompt.contains("consent"));
             if context.scopes.iter().any(|scope| scope == "offline_access") && !consent {
                 // OIDC Core §11 lets a provider drop `offline_access` without it; Entra ID stops people who may not
                 // consent, so it cannot be sent to everybody.
