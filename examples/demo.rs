@@ -46,7 +46,7 @@ fn tour() -> Step {
         behaviour.rotation = Rotation::Strict;
     });
     let place = Place::look();
-    let tour = Tour { sandbox: place.sandbox(&program, &idp), idp, plays: place.plays };
+    let tour = Tour { sandbox: place.sandbox(&program), idp, plays: place.plays };
 
     println!("A tour of mdb-login");
     say(&format!(
@@ -75,6 +75,7 @@ struct Tour {
 
 impl Tour {
     fn walk(&self) -> Step {
+        self.profile()?;
         self.nobody_is_signed_in()?;
         self.sign_in()?;
         self.status()?;
@@ -83,6 +84,14 @@ impl Tour {
         self.sign_out()?;
         self.count();
         Ok(())
+    }
+
+    fn profile(&self) -> Step {
+        head("Say once where to sign in");
+        say("Your company's provider, and the name under which it knows MongoDB's tools:");
+        let issuer = format!("issuer={}", self.idp.issuer());
+        let client_id = format!("client_id={CLIENT_ID}");
+        self.run(&["profile", "set", "demo", &issuer, &client_id], 0).map(drop)
     }
 
     fn nobody_is_signed_in(&self) -> Step {
@@ -278,11 +287,9 @@ impl Place {
         }
     }
 
-    fn sandbox(&self, program: &Path, idp: &Idp) -> Sandbox {
+    fn sandbox(&self, program: &Path) -> Sandbox {
         let mut sandbox = Sandbox::of(program.to_owned());
         sandbox
-            .env("MDB_LOGIN_ISSUER", idp.issuer())
-            .env("MDB_LOGIN_CLIENT_ID", CLIENT_ID)
             // Any free port: the usual 27097 may be in use by somebody who is signing in for real.
             .env("MDB_LOGIN_REDIRECT_URI", "http://localhost:0/redirect");
         if !self.plays {
