@@ -20,7 +20,7 @@ use support::cmd::{Outcome, Sandbox, beside_this_example, start_url_in};
 use support::idp::{CLIENT_ID, Endpoint, Idp, Rotation, jwt};
 
 /// How long an access token lives here, so that the tour can show an expiry. Usual is an hour.
-const LIFETIME: Duration = Duration::from_secs(8);
+const LIFETIME: Duration = Duration::from_secs(12);
 
 type Step = Result<(), String>;
 
@@ -310,7 +310,7 @@ impl Place {
     }
 }
 
-/// macOS and Windows always have one. On Linux: somebody answers for the Secret Service on the session bus.
+/// Whether there is a keyring that opens without a question. macOS and Windows always have one.
 #[cfg(not(target_os = "linux"))]
 fn has_keyring() -> bool {
     true
@@ -319,13 +319,24 @@ fn has_keyring() -> bool {
 #[cfg(target_os = "linux")]
 fn has_keyring() -> bool {
     // Without an address the library would start a bus of its own.
-    let address = std::env::var("DBUS_SESSION_BUS_ADDRESS").is_ok_and(|address| address.starts_with("unix:"));
-    let owned = || {
+    if !std::env::var("DBUS_SESSION_BUS_ADDRESS").is_ok_and(|address| address.starts_with("unix:")) {
+        return false;
+    }
+    let unlocked = || {
         let bus = zbus::blocking::Connection::session().ok()?;
-        let proxy = zbus::blocking::fdo::DBusProxy::new(&bus).ok()?;
-        proxy.name_has_owner("org.freedesktop.secrets".try_into().ok()?).ok()
+        let owner = zbus::blocking::fdo::DBusProxy::new(&bus).ok()?;
+        let service = "org.freedesktop.secrets";
+        if !owner.name_has_owner(service.try_into().ok()?).ok()? {
+            return Some(false);
+        }
+        let path = "/org/freedesktop/secrets/aliases/default";
+        let collection = zbus::blocking::Proxy::new(&bus, service, path, "org.freedesktop.Secret.Collection").ok()?;
+        Some(!collection.get_property::<bool>("Locked").ok()?)
     };
-    address && owned() == Some(true)
+    // On a thread of its own: a service that does not answer must not hold up the tour.
+    let (send, answer) = std::sync::mpsc::channel();
+    std::thread::spawn(move || send.send(unlocked()));
+    answer.recv_timeout(Duration::from_secs(3)) == Ok(Some(true))
 }
 
 /// Builds the program as this example was built. Quick if nothing has changed; without it the tour might show
