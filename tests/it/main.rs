@@ -1,0 +1,9 @@
+//! The one integration crate: the real binary, a strict provider on loopback, real HTTP between them.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+// The provider itself: that it refuses what it should, because a peer that is too kind proves nothing.
+mod provider;

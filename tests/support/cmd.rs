@@ -1,0 +1,364 @@
+//! The real program, run in an environment that has nothing of this machine's, and what came of it as one value.
+
+mod render;
+
+use std::ffi::{OsStr, OsString};
+use std::fmt;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+use super::idp::{CLIENT_ID, Idp};
+
+pub use render::assert_text;
+
+/// How long a command may take before a test gives up on it.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A home of its own for the program: empty folders, an environment with the least in it, `MDB_LOGIN_STORE=file`.
+///
+/// Gone when dropped.
+pub struct Sandbox {
+    program: PathBuf,
+    home: TempDir,
+    environment: Vec<(OsString, OsString)>,
+    hidden: Vec<(String, String)>,
+}
+
+/// How a command ended.
+pub struct Outcome {
+    pub status: ExitStatus,
+    pub stdout: Vec<u8>,
+    pub stderr: Vec<u8>,
+    pub took: Duration,
+    shown: String,
+}
+
+/// A command that is still going on.
+pub struct Running {
+    child: Child,
+    started: Instant,
+    stdout: Option<JoinHandle<Vec<u8>>>,
+    lines: Receiver<Vec<u8>>,
+    seen: Vec<u8>,
+    hidden: Vec<(String, String)>,
+}
+
+impl Sandbox {
+    /// A sandbox that knows of no provider.
+    pub fn new() -> Self {
+        Self::of(program())
+    }
+
+    fn of(program: PathBuf) -> Self {
+        let home = tempfile::Builder::new().prefix("mdb-login-test-").tempdir().unwrap();
+        // Paths are compared as text, and macOS has a symbolic link in front of its temporary folder.
+        let root = home.path().canonicalize().unwrap();
+        let mut sandbox = Self { program, environment: Vec::new(), hidden: Vec::new(), home };
+        sandbox.hide(&root.to_string_lossy(), "[HOME]");
+        sandbox.env("HOME", &root).env("USERPROFILE", &root);
+        for (name, folder) in [
+            ("XDG_CONFIG_HOME", "xdg-config"),
+            ("XDG_STATE_HOME", "xdg-state"),
+            ("XDG_CACHE_HOME", "xdg-cache"),
+            ("XDG_DATA_HOME", "xdg-data"),
+            ("XDG_RUNTIME_DIR", "xdg-runtime"),
+            ("APPDATA", "appdata"),
+            ("LOCALAPPDATA", "localappdata"),
+            ("MDB_LOGIN_CONFIG_DIR", "config"),
+            ("MDB_LOGIN_STATE_DIR", "state"),
+        ] {
+            let folder = root.join(folder);
+            std::fs::create_dir(&folder).unwrap();
+            private(&folder);
+            sandbox.env(name, folder);
+        }
+        for kept in ["PATH", "SystemRoot", "TMPDIR", "TEMP", "LLVM_PROFILE_FILE"] {
+            if let Some(value) = std::env::var_os(kept) {
+                sandbox.env(kept, value);
+            }
+        }
+        sandbox.env("LANG", "C.UTF-8").env("MDB_LOGIN_STORE", "file").env("MDB_LOGIN_BROWSER", "none");
+        sandbox
+    }
+
+    /// A sandbox set up for a provider through the environment, with any free port for the redirect: the usual one
+    /// cannot be shared by tests that run at the same time.
+    pub fn with(idp: &Idp) -> Self {
+        let mut sandbox = Self::new();
+        sandbox.hide(idp.issuer(), "[ISSUER]");
+        sandbox
+            .env("MDB_LOGIN_ISSUER", idp.issuer())
+            .env("MDB_LOGIN_CLIENT_ID", CLIENT_ID)
+            .env("MDB_LOGIN_REDIRECT_URI", "http://localhost:0/redirect");
+        sandbox
+    }
+
+    /// Sets a variable.
+    pub fn env(&mut self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> &mut Self {
+        self.unset(name.as_ref());
+        self.environment.push((name.as_ref().to_owned(), value.as_ref().to_owned()));
+        self
+    }
+
+    /// Takes a variable away.
+    pub fn unset(&mut self, name: impl AsRef<OsStr>) -> &mut Self {
+        self.environment.retain(|(known, _)| known != name.as_ref());
+        self
+    }
+
+    /// Shows `text` as `placeholder` in what is compared.
+    pub fn hide(&mut self, text: &str, placeholder: &str) -> &mut Self {
+        self.hidden.push((text.to_owned(), placeholder.to_owned()));
+        self
+    }
+
+    pub fn home(&self) -> &Path {
+        self.home.path()
+    }
+
+    pub fn config_dir(&self) -> PathBuf {
+        self.folder("MDB_LOGIN_CONFIG_DIR")
+    }
+
+    pub fn state_dir(&self) -> PathBuf {
+        self.folder("MDB_LOGIN_STATE_DIR")
+    }
+
+    fn folder(&self, variable: &str) -> PathBuf {
+        let set = self.environment.iter().find(|(name, _)| name == variable);
+        PathBuf::from(&set.unwrap_or_else(|| panic!("`{variable}` is not set")).1)
+    }
+
+    /// Writes `config.toml`, as private as the program wants it.
+    pub fn write_config(&self, text: &str) -> PathBuf {
+        let path = self.config_dir().join("config.toml");
+        std::fs::write(&path, text).unwrap();
+        private(&path);
+        path
+    }
+
+    /// Runs the program to its end, with nothing on stdin.
+    pub fn run<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Outcome {
+        self.spawn(arguments).wait()
+    }
+
+    /// Runs the program to its end, with `input` on stdin.
+    pub fn run_with<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>, input: &[u8]) -> Outcome {
+        self.start(self.command(arguments).stdin(Stdio::piped()), Some(input)).wait()
+    }
+
+    /// Starts the program.
+    pub fn spawn<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Running {
+        self.start(self.command(arguments).stdin(Stdio::null()), None)
+    }
+
+    /// The program in this sandbox, for tests that need more say in how it is started.
+    pub fn command<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Command {
+        let mut command = Command::new(&self.program);
+        command.args(arguments).env_clear().current_dir(self.home());
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
+        command
+    }
+
+    fn start(&self, command: &mut Command, input: Option<&[u8]>) -> Running {
+        let started = Instant::now();
+        let mut child = command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap_or_else(|error| panic!("cannot run `{}`: {error}", self.program.display()));
+        if let (Some(mut stdin), Some(input)) = (child.stdin.take(), input) {
+            // A program that ends without reading its input is no failure of the test's.
+            let _ = stdin.write_all(input);
+        }
+        let mut stdout = child.stdout.take().unwrap();
+        let stdout = std::thread::spawn(move || {
+            let mut bytes = Vec::new();
+            let _ = stdout.read_to_end(&mut bytes);
+            bytes
+        });
+        let mut stderr = BufReader::new(child.stderr.take().unwrap());
+        let (send, lines) = channel();
+        std::thread::spawn(move || {
+            let mut line = Vec::new();
+            while matches!(stderr.read_until(b'\n', &mut line), Ok(1..)) {
+                if send.send(std::mem::take(&mut line)).is_err() {
+                    return;
+                }
+            }
+        });
+        Running { child, started, stdout: Some(stdout), lines, seen: Vec::new(), hidden: self.hidden.clone() }
+    }
+
+    /// Every file below the sandbox's folders with its bytes, for tests that look for what must not be there.
+    pub fn files(&self) -> Vec<(PathBuf, Vec<u8>)> {
+        let mut found = Vec::new();
+        let mut folders = vec![self.home().to_owned()];
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(&folder).unwrap() {
+                let path = entry.unwrap().path();
+                let kind = std::fs::symlink_metadata(&path).unwrap().file_type();
+                if kind.is_dir() {
+                    folders.push(path);
+                } else if kind.is_file() {
+                    let bytes = std::fs::read(&path).unwrap();
+                    found.push((path, bytes));
+                }
+            }
+        }
+        found
+    }
+}
+
+impl Running {
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Waits for a line on stderr that contains `part`, and gives it without its end.
+    pub fn line_with(&mut self, part: &str) -> String {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            match self.lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+                Ok(line) => {
+                    self.seen.extend_from_slice(&line);
+                    let line = String::from_utf8_lossy(&line);
+                    if line.contains(part) {
+                        return line.trim_end().to_owned();
+                    }
+                }
+                Err(why) => {
+                    let why = if why == RecvTimeoutError::Timeout { "time is up" } else { "stderr has ended" };
+                    self.stop();
+                    panic!("no line with `{part}`, {why}; stderr:\n{}", String::from_utf8_lossy(&self.seen));
+                }
+            }
+        }
+    }
+
+    /// The local URL that a sign-in shows for the browser.
+    pub fn start_url(&mut self) -> String {
+        let line = self.line_with("/start/");
+        let word = line.split_whitespace().find(|word| word.contains("/start/")).unwrap();
+        let start = word.find("http://").unwrap_or_else(|| panic!("no URL in `{line}`"));
+        let end = |c: char| !(c.is_ascii_alphanumeric() || ":/._-[]".contains(c));
+        word[start..].split(end).next().unwrap().to_owned()
+    }
+
+    /// Sends SIGINT, as Ctrl-C does.
+    #[cfg(unix)]
+    pub fn interrupt(&self) {
+        self.signal(rustix::process::Signal::INT);
+    }
+
+    #[cfg(unix)]
+    pub fn signal(&self, signal: rustix::process::Signal) {
+        rustix::process::kill_process(rustix::process::Pid::from_child(&self.child), signal).unwrap();
+    }
+
+    pub fn is_running(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
+
+    /// Waits for the end, which must come within a minute.
+    pub fn wait(mut self) -> Outcome {
+        let deadline = Instant::now() + PATIENCE;
+        let status = loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                break status;
+            }
+            if Instant::now() > deadline {
+                self.stop();
+                self.seen.extend(self.lines.iter().flatten());
+                panic!("the program did not end; stderr:\n{}", String::from_utf8_lossy(&self.seen));
+            }
+            std::thread::sleep(Duration::from_millis(2));
+        };
+        let took = self.started.elapsed();
+        let stdout = self.stdout.take().map(|thread| thread.join().unwrap()).unwrap_or_default();
+        self.seen.extend(self.lines.iter().flatten());
+        let stderr = std::mem::take(&mut self.seen);
+        let shown = render::render(status, &stdout, &stderr, &self.hidden);
+        Outcome { status, stdout, stderr, took, shown }
+    }
+
+    fn stop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A test that fails half-way must not leave a program behind that waits for five minutes.
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+impl Outcome {
+    /// The exit code; a death by signal has none.
+    pub fn code(&self) -> Option<i32> {
+        self.status.code()
+    }
+
+    pub fn stdout(&self) -> String {
+        String::from_utf8_lossy(&self.stdout).into_owned()
+    }
+
+    pub fn stderr(&self) -> String {
+        String::from_utf8_lossy(&self.stderr).into_owned()
+    }
+
+    /// Status, stdout and stderr as one text, with what differs from run to run replaced: paths, the issuer, ports,
+    /// random names, tokens.
+    pub fn text(&self) -> &str {
+        &self.shown
+    }
+
+    /// Compares [`Outcome::text`] with `expected`, indentation and surrounding empty lines aside.
+    #[track_caller]
+    pub fn is(&self, expected: &str) {
+        assert_text(&self.shown, expected);
+    }
+
+    /// Fails, showing everything, unless the exit code is this.
+    #[track_caller]
+    pub fn exits(self, code: i32) -> Self {
+        assert!(self.code() == Some(code), "expected exit code {code}, got:\n{}", self.shown);
+        self
+    }
+}
+
+impl fmt::Debug for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.shown)
+    }
+}
+
+/// The program under test: what cargo has built for this test, or what lies beside this example.
+fn program() -> PathBuf {
+    option_env!("CARGO_BIN_EXE_mdb-login").map_or_else(beside_this_example, PathBuf::from)
+}
+
+/// `target/PROFILE/mdb-login`, for a program that runs from `target/PROFILE/examples/`.
+pub fn beside_this_example() -> PathBuf {
+    let this = std::env::current_exe().unwrap();
+    let folder = this.parent().and_then(Path::parent).unwrap();
+    folder.join(format!("mdb-login{}", std::env::consts::EXE_SUFFIX))
+}
+
+#[cfg(unix)]
+fn private(path: &Path) {
+    use std::os::unix::fs::PermissionsExt as _;
+    let mode = if path.is_dir() { 0o700 } else { 0o600 };
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+}
+
+#[cfg(not(unix))]
+fn private(_path: &Path) {}

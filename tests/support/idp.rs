@@ -1,0 +1,220 @@
+//! A strict OpenID provider on loopback, in this process, for tests and the demonstration.
+//!
+//! It refuses what the standards refuse, because a peer that is too kind proves nothing, and it misbehaves where a test
+//! says so ([`behaviour::Behaviour`], [`answer::Answer`]). What it saw and did can be asked afterwards.
+
+pub mod answer;
+mod authorization;
+pub mod behaviour;
+pub mod clients;
+mod device;
+mod end_session;
+pub mod jwt;
+mod metadata;
+mod pages;
+pub mod parameters;
+mod server;
+pub mod state;
+mod token;
+
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use tokio::sync::watch;
+
+pub use answer::{Answer, Reply};
+pub use behaviour::{Again, Behaviour, Device, Discovery, Minting, Patch, Person, ResponseIss, Rotation, SignIn};
+pub use clients::{Client, ClientAuth};
+pub use jwt::{Key, Signing};
+pub use state::{Counters, Request};
+
+use server::{Shared, Site};
+
+/// The client that every provider knows unless told otherwise.
+pub const CLIENT_ID: &str = "mongodb-tools";
+
+/// What can be asked for over HTTP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Endpoint {
+    /// `/.well-known/openid-configuration`
+    Discovery,
+    /// `/.well-known/oauth-authorization-server`, in front of the issuer's path.
+    Rfc8414,
+    Jwks,
+    Authorization,
+    /// Where the sign-in page's form goes.
+    SignIn,
+    Token,
+    DeviceAuthorization,
+    /// The page that `verification_uri` names.
+    Verification,
+    /// Where the verification page's form goes.
+    Verify,
+    Revocation,
+    EndSession,
+    /// Any other path.
+    Unknown,
+}
+
+impl Endpoint {
+    const ALL: [Self; 11] = [
+        Self::Discovery,
+        Self::Rfc8414,
+        Self::Jwks,
+        Self::Authorization,
+        Self::SignIn,
+        Self::Token,
+        Self::DeviceAuthorization,
+        Self::Verification,
+        Self::Verify,
+        Self::Revocation,
+        Self::EndSession,
+    ];
+
+    fn takes_a_form(self) -> bool {
+        matches!(self, Self::SignIn | Self::Token | Self::DeviceAuthorization | Self::Verify | Self::Revocation)
+    }
+}
+
+/// A running provider. Stops when dropped.
+pub struct Idp {
+    shared: Arc<Shared>,
+    up: Option<watch::Sender<bool>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Idp {
+    /// An honest, strict provider with a sign-in page.
+    pub fn start() -> Self {
+        Self::start_with(|_| {})
+    }
+
+    /// A provider that is told how to behave before anyone can ask it anything.
+    pub fn start_with(change: impl FnOnce(&mut Behaviour)) -> Self {
+        let mut behaviour = Behaviour::default();
+        change(&mut behaviour);
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let origin = format!("http://{}", listener.local_addr().unwrap());
+        // A name of its own for each, because a port may come again, and clients keep sessions by issuer.
+        let root = format!("/{}", state::random(9));
+        let site = Site { issuer: format!("{origin}{root}"), origin, root };
+        let shared = Arc::new(Shared::new(site, behaviour));
+        let (up, watch) = watch::channel(true);
+        let theirs = Arc::clone(&shared);
+        let thread = std::thread::Builder::new()
+            .name("identity provider".to_owned())
+            .spawn(move || server::run(theirs, listener, watch))
+            .unwrap();
+        Self { shared, up: Some(up), thread: Some(thread) }
+    }
+
+    pub fn issuer(&self) -> &str {
+        &self.shared.site.issuer
+    }
+
+    pub fn url(&self, endpoint: Endpoint) -> String {
+        self.shared.site.url(endpoint)
+    }
+
+    /// Turns knobs on the running provider.
+    pub fn change(&self, change: impl FnOnce(&mut Behaviour)) {
+        change(&mut self.shared.behaviour());
+    }
+
+    /// How the next requests to an endpoint are answered, one each; honest again when the list is used up.
+    pub fn script(&self, endpoint: Endpoint, answers: impl IntoIterator<Item = Answer>) {
+        self.shared.state().scripts.entry(endpoint).or_default().extend(answers);
+    }
+
+    /// How all requests to an endpoint are answered from now on, after what [`Idp::script`] still holds.
+    pub fn always(&self, endpoint: Endpoint, answer: Answer) {
+        self.shared.state().always.insert(endpoint, answer);
+    }
+
+    /// Forgets all scripts: honest answers everywhere.
+    pub fn be_honest(&self) {
+        let mut state = self.shared.state();
+        state.scripts.clear();
+        state.always.clear();
+    }
+
+    /// Closes the port, or opens it again: while down, connections are refused.
+    pub fn set_up(&self, up: bool) {
+        self.up.as_ref().unwrap().send_replace(up);
+        let address = self.shared.site.origin.strip_prefix("http://").unwrap();
+        // The server's thread acts on it in its own time; a test may rely on it at once.
+        for _ in 0..500 {
+            if std::net::TcpStream::connect(address).is_ok() == up {
+                return;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
+        panic!("the provider did not go {}", if up { "up" } else { "down" });
+    }
+
+    /// How many requests an endpoint has had.
+    pub fn requests(&self, endpoint: Endpoint) -> usize {
+        self.shared.state().log.iter().filter(|request| request.endpoint == endpoint).count()
+    }
+
+    /// How many token requests there were with this `grant_type`.
+    pub fn grants(&self, grant_type: &str) -> usize {
+        let is_it = |request: &&Request| {
+            request.endpoint == Endpoint::Token
+                && request.parameters.get("grant_type").is_some_and(|known| known == grant_type)
+        };
+        self.shared.state().log.iter().filter(is_it).count()
+    }
+
+    /// Every request so far, oldest first.
+    pub fn log(&self) -> Vec<Request> {
+        self.shared.state().log.clone()
+    }
+
+    pub fn counters(&self) -> Counters {
+        self.shared.state().counters
+    }
+
+    /// How many sign-ins can still be refreshed.
+    pub fn families_alive(&self) -> usize {
+        self.shared.state().families.iter().filter(|family| family.alive).count()
+    }
+
+    /// Every code and token handed out so far: none of them may turn up in a file, a log or a command line.
+    pub fn secrets(&self) -> Vec<String> {
+        self.shared.state().secrets.clone()
+    }
+
+    /// What an administrator does: no refresh token works any more.
+    pub fn end_all_sessions(&self) {
+        let mut state = self.shared.state();
+        for family in 0..state.families.len() {
+            state.revoke(family);
+        }
+    }
+
+    /// The user codes handed out so far, oldest first.
+    pub fn user_codes(&self) -> Vec<String> {
+        self.shared.state().devices.iter().map(|device| device.user_code.clone()).collect()
+    }
+
+    /// What a person does at the verification page: `Some(name)` approves, `None` denies.
+    pub fn answer_device(&self, user_code: &str, person: Option<&str>) {
+        let person = person.map(|name| {
+            let found = self.shared.behaviour().people.iter().find(|person| person.name == name).cloned();
+            found.unwrap_or_else(|| panic!("no person `{name}`"))
+        });
+        device::settle(&mut self.shared.state(), user_code, person).unwrap();
+    }
+}
+
+impl Drop for Idp {
+    fn drop(&mut self) {
+        drop(self.up.take());
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}

@@ -1,0 +1,39 @@
+//! RP-initiated logout: the page that ends the session in the person's browser.
+
+use super::answer::Reply;
+use super::behaviour::Behaviour;
+use super::pages;
+use super::parameters::Parameters;
+use super::state::State;
+
+/// OpenID Connect RP-Initiated Logout 1.0 §2.
+pub(super) fn request(behaviour: &Behaviour, state: &mut State, query: &[u8]) -> Reply {
+    let parameters = match Parameters::parse(query) {
+        Ok(parameters) => parameters,
+        Err(why) => return pages::failure("invalid_request", &why),
+    };
+    let known = ["id_token_hint", "client_id", "post_logout_redirect_uri", "state", "logout_hint", "ui_locales"];
+    if let Some(name) = parameters.stranger(&known, &[]) {
+        return pages::failure("invalid_request", &format!("`{name}` does not belong here"));
+    }
+    if parameters.get("id_token_hint").is_some_and(|hint| !state.secrets.iter().any(|secret| secret == hint)) {
+        return pages::failure("invalid_request", "id_token_hint is not from here");
+    }
+    let client = match parameters.get("client_id") {
+        Some(id) => match behaviour.clients.iter().find(|client| client.id == id) {
+            Some(client) => Some(client),
+            None => return pages::failure("invalid_request", "unknown client"),
+        },
+        None => None,
+    };
+    state.counters.sessions_ended += 1;
+    match parameters.get("post_logout_redirect_uri") {
+        None => pages::message("Signed out", "Your session here has ended."),
+        // Without a client there is no registration that the URI could be in: an open redirector otherwise.
+        Some(uri) if client.is_some_and(|client| client.post_logout_redirect_uris.iter().any(|known| known == uri)) => {
+            let query = parameters.get("state").map(|state| format!("?state={state}")).unwrap_or_default();
+            Reply::see_other(&format!("{uri}{query}"))
+        }
+        Some(_) => pages::failure("invalid_request", "post_logout_redirect_uri is not registered"),
+    }
+}

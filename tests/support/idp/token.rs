@@ -1,0 +1,296 @@
+//! The token endpoint (RFC 6749 §3.2, RFC 7636 §4.6, RFC 8628 §3.4) and revocation (RFC 7009).
+
+use std::time::Instant;
+
+use serde_json::{Value, json};
+
+use super::answer::Reply;
+use super::authorization::{known_resources, known_scope};
+use super::behaviour::{Again, Behaviour, Rotation};
+use super::clients::{self, Client};
+use super::device;
+use super::jwt;
+use super::parameters::Parameters;
+use super::server::Site;
+use super::state::{Code, Family, Grant, RefreshToken, State, now, random};
+
+const DEVICE_CODE: &str = "urn:ietf:params:oauth:grant-type:device_code";
+const EVERY_GRANT: [&str; 3] = ["grant_type", "client_id", "client_secret"];
+
+/// A token request whose form has been read: POST, the right content type, no parameter twice.
+pub(super) fn request(
+    site: &Site,
+    behaviour: &Behaviour,
+    state: &mut State,
+    authorization: Option<&str>,
+    form: &Parameters,
+) -> Reply {
+    let client = match clients::authenticate(&behaviour.clients, authorization, form) {
+        Ok(client) => client,
+        Err(refusal) => return refusal,
+    };
+    let Some(grant_type) = form.get("grant_type") else {
+        return Reply::error(400, "invalid_request", "no grant_type");
+    };
+    let own: &[&str] = match grant_type {
+        "authorization_code" => &["code", "redirect_uri", "code_verifier", "resource"],
+        "refresh_token" => &["refresh_token", "scope", "resource"],
+        DEVICE_CODE => &["device_code", "resource"],
+        _ => return Reply::error(400, "unsupported_grant_type", "not one of the three"),
+    };
+    if let Some(name) = form.stranger(&[&EVERY_GRANT, own].concat(), &[]) {
+        return Reply::error(400, "invalid_request", &format!("`{name}` does not belong here"));
+    }
+    if !client.may_use(grant_type) {
+        return Reply::error(400, "unauthorized_client", "this client may not use this grant");
+    }
+    let answer = match grant_type {
+        "authorization_code" => redeem_code(site, behaviour, state, client, form),
+        "refresh_token" => refresh(site, behaviour, state, client, form),
+        _ => device::poll(behaviour, state, client, form).map(|grant| first_tokens(site, behaviour, state, grant).0),
+    };
+    answer.unwrap_or_else(|refusal| refusal)
+}
+
+fn invalid_grant(why: &str) -> Reply {
+    Reply::error(400, "invalid_grant", why)
+}
+
+fn redeem_code(
+    site: &Site,
+    behaviour: &Behaviour,
+    state: &mut State,
+    client: &Client,
+    form: &Parameters,
+) -> Result<Reply, Reply> {
+    let needed = |name| form.get(name).ok_or_else(|| Reply::error(400, "invalid_request", &format!("no {name}")));
+    let (text, redirect_uri, verifier) = (needed("code")?, needed("redirect_uri")?, needed("code_verifier")?);
+    let well_formed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    if !(43..=128).contains(&verifier.len()) || !verifier.bytes().all(well_formed) {
+        return Err(Reply::error(400, "invalid_request", "code_verifier is not as RFC 7636 §4.1 has it"));
+    }
+    let Some(code) = state.codes.get(text) else {
+        return Err(invalid_grant("unknown code"));
+    };
+    if let Some(family) = code.redeemed {
+        // RFC 6749 §4.1.2: whoever presents it again, what the first one got is no longer safe.
+        state.counters.reuse_detected += 1;
+        if let Some(family) = family {
+            state.revoke(family);
+        }
+        return Err(invalid_grant("this code has been used"));
+    }
+    check_code(behaviour, code, client, redirect_uri, verifier).map_err(invalid_grant)?;
+    let grant = code.grant.clone();
+    narrowed_resource(behaviour, &grant, form)?;
+    let (reply, family) = first_tokens(site, behaviour, state, grant);
+    state.counters.codes_redeemed += 1;
+    if let Some(code) = state.codes.get_mut(text) {
+        code.redeemed = Some(family);
+    }
+    Ok(reply)
+}
+
+fn check_code(
+    behaviour: &Behaviour,
+    code: &Code,
+    client: &Client,
+    redirect_uri: &str,
+    verifier: &str,
+) -> Result<(), &'static str> {
+    if code.grant.client_id != client.id {
+        return Err("this code is another client's");
+    }
+    if code.issued.elapsed() > behaviour.code_lifetime {
+        return Err("this code is too old");
+    }
+    if code.redirect_uri != redirect_uri {
+        return Err("redirect_uri is not the one of the authorization request");
+    }
+    if code.code_challenge != jwt::s256(verifier) {
+        return Err("code_verifier does not fit code_challenge");
+    }
+    Ok(())
+}
+
+fn refresh(
+    site: &Site,
+    behaviour: &Behaviour,
+    state: &mut State,
+    client: &Client,
+    form: &Parameters,
+) -> Result<Reply, Reply> {
+    let text =
+        form.get("refresh_token").ok_or_else(|| Reply::error(400, "invalid_request", "no refresh_token"))?.to_owned();
+    let Some(token) = state.refresh_tokens.get(&text) else {
+        return Err(invalid_grant("unknown refresh token"));
+    };
+    let family = token.family;
+    let grant = state.families[family].grant.clone();
+    if grant.client_id != client.id {
+        return Err(invalid_grant("this refresh token is another client's"));
+    }
+    if !state.families[family].alive {
+        return Err(invalid_grant("this session has ended"));
+    }
+    if token.issued.elapsed() > behaviour.refresh_token_lifetime {
+        return Err(invalid_grant("this refresh token is too old"));
+    }
+    if let Some((when, lost)) = &token.used
+        && behaviour.rotation != Rotation::Static
+    {
+        match behaviour.rotation {
+            Rotation::Grace { within, again } if when.elapsed() <= within => {
+                let lost = lost.clone();
+                state.counters.replays += 1;
+                if again == Again::SamePair {
+                    state.counters.refreshes += 1;
+                    return Ok(lost);
+                }
+            }
+            _ => {
+                state.counters.reuse_detected += 1;
+                state.revoke(family);
+                return Err(invalid_grant("this refresh token has been used; the session is over"));
+            }
+        }
+    }
+    let mut grant = grant;
+    let asked = known_scope(behaviour, form).map_err(|(error, why)| Reply::error(400, error, &why))?;
+    if let Some(word) = asked.iter().find(|word| !grant.scope.contains(word)) {
+        return Err(Reply::error(400, "invalid_scope", &format!("`{word}` was not granted")));
+    }
+    if !asked.is_empty() {
+        grant.scope = asked;
+    }
+    grant.resource = narrowed_resource(behaviour, &grant, form)?;
+    if let Some(sub) = &behaviour.subject_on_refresh {
+        grant.person.sub.clone_from(sub);
+    }
+    // OIDC Core §12.2: a nonce belongs to the first ID token only.
+    grant.nonce = None;
+
+    let mut answer = tokens(site, behaviour, state, &grant);
+    if behaviour.omit_id_token
+        && let Some(members) = answer.as_object_mut()
+    {
+        members.remove("id_token");
+    }
+    match behaviour.rotation {
+        Rotation::Static if behaviour.omit_refresh_token => {}
+        Rotation::Static => answer["refresh_token"] = json!(text),
+        Rotation::Strict | Rotation::Grace { .. } => answer["refresh_token"] = json!(refresh_token(state, family)),
+    }
+    let answer = behaviour.refresh_response.apply(behaviour.token_response.apply(answer));
+    let reply = Reply::json(200, &answer);
+    state.counters.refreshes += 1;
+    if let Some(token) = state.refresh_tokens.get_mut(&text) {
+        // The grace time runs from the first use, or a replay a minute would keep a stolen token alive for good.
+        token.used.get_or_insert((Instant::now(), reply.clone()));
+    }
+    Ok(reply)
+}
+
+/// RFC 8707 §2.2: at the token endpoint a subset of what was granted.
+fn narrowed_resource(behaviour: &Behaviour, grant: &Grant, form: &Parameters) -> Result<Vec<String>, Reply> {
+    let asked = known_resources(behaviour, form).map_err(|(error, why)| Reply::error(400, error, &why))?;
+    match asked.iter().find(|resource| !grant.resource.contains(resource)) {
+        Some(resource) => Err(Reply::error(400, "invalid_target", &format!("`{resource}` was not granted"))),
+        None if asked.is_empty() => Ok(grant.resource.clone()),
+        None => Ok(asked),
+    }
+}
+
+/// The answer to a sign-in, and the family that it founds if it has a refresh token.
+fn first_tokens(site: &Site, behaviour: &Behaviour, state: &mut State, grant: Grant) -> (Reply, Option<usize>) {
+    let mut answer = tokens(site, behaviour, state, &grant);
+    let mut family = None;
+    if behaviour.always_refresh_token || grant.scope.iter().any(|word| word == "offline_access") {
+        let number = state.families.len();
+        state.families.push(Family { grant, alive: true });
+        answer["refresh_token"] = json!(refresh_token(state, number));
+        family = Some(number);
+    }
+    (Reply::json(200, &behaviour.token_response.apply(answer)), family)
+}
+
+fn refresh_token(state: &mut State, family: usize) -> String {
+    let text = state.secret("refresh-");
+    state.refresh_tokens.insert(text.clone(), RefreshToken { family, issued: Instant::now(), used: None });
+    text
+}
+
+/// A token response without a refresh token.
+fn tokens(site: &Site, behaviour: &Behaviour, state: &mut State, grant: &Grant) -> Value {
+    let issued = now();
+    let lifetime = behaviour.access_token_lifetime.as_secs();
+    let audience = match grant.resource.as_slice() {
+        [] => json!(grant.client_id),
+        [one] => json!(one),
+        several => json!(several),
+    };
+    let access_token = jwt::mint(
+        behaviour.key,
+        "JWT",
+        json!({
+            "iss": site.issuer, "sub": grant.person.sub, "aud": audience, "client_id": grant.client_id,
+            "iat": issued, "exp": issued + lifetime, "jti": random(12),
+            "scope": grant.scope.join(" "), "groups": grant.person.groups,
+        }),
+        &behaviour.access_token,
+    );
+    state.secrets.push(access_token.clone());
+    let mut answer = json!({
+        "access_token": access_token,
+        "token_type": "Bearer",
+        "expires_in": lifetime,
+        "scope": grant.scope.join(" "),
+    });
+    if grant.scope.iter().any(|word| word == "openid") {
+        // Email and user name without their scopes, as providers with default scopes do it: a client may not rely on
+        // them, and must not be confused by them.
+        let mut claims = json!({
+            "iss": site.issuer, "sub": grant.person.sub, "aud": grant.client_id, "azp": grant.client_id,
+            "iat": issued, "exp": issued + lifetime.max(60), "auth_time": grant.auth_time,
+            "at_hash": jwt::at_hash(&access_token),
+            "email": grant.person.email, "preferred_username": grant.person.email,
+        });
+        if let Some(nonce) = &grant.nonce {
+            claims["nonce"] = json!(nonce);
+        }
+        if let Some(acr) = &grant.acr {
+            claims["acr"] = json!(acr);
+        }
+        let id_token = jwt::mint(behaviour.key, "JWT", claims, &behaviour.id_token);
+        state.secrets.push(id_token.clone());
+        answer["id_token"] = json!(id_token);
+    }
+    answer
+}
+
+/// RFC 7009 §2: an unknown token is no error, another client's is.
+pub(super) fn revoke(
+    behaviour: &Behaviour,
+    state: &mut State,
+    authorization: Option<&str>,
+    form: &Parameters,
+) -> Reply {
+    let client = match clients::authenticate(&behaviour.clients, authorization, form) {
+        Ok(client) => client,
+        Err(refusal) => return refusal,
+    };
+    let known = ["token", "token_type_hint", "client_id", "client_secret"];
+    if let Some(name) = form.stranger(&known, &[]) {
+        return Reply::error(400, "invalid_request", &format!("`{name}` does not belong here"));
+    }
+    let Some(token) = form.get("token") else {
+        return Reply::error(400, "invalid_request", "no token");
+    };
+    if let Some(family) = state.refresh_tokens.get(token).map(|token| token.family) {
+        if state.families[family].grant.client_id != client.id {
+            return Reply::error(400, "invalid_request", "this token is another client's");
+        }
+        state.revoke(family);
+    }
+    Reply { status: 200, headers: Vec::new(), body: Vec::new() }
+}

@@ -1,0 +1,11 @@
+//! What tests and the demonstration share: a strict identity provider, a scripted browser, and the real program in an
+//! environment of its own. None of it is in the shipped binary.
+
+// Each crate that includes this uses a part of it.
+#![allow(dead_code, unused_imports)]
+// Support code stops a test by panicking: that is how it reports.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+pub mod browser;
+pub mod cmd;
+pub mod idp;
