@@ -1,6 +1,5 @@
 //! Sign in with Chromium, to the final page, with pictures of it.
 
-use crate::home::Home;
 use crate::peers::{Page, Provider, chromium};
 
 /// What must hold for every page we show: nothing from elsewhere, no complaint of the browser, no secret in its bar.
@@ -20,12 +19,13 @@ fn is_clean(page: &Page) {
 fn signs_in_and_ends_on_a_page_that_says_so() {
     let provider = Provider::start();
     // The default redirect URI: what a company has registered for mongosh and Compass.
-    let home = Home::at(&provider).without("MDB_LOGIN_REDIRECT_URI");
-    let mut login = home.start(&["login"]);
+    let mut home = provider.home();
+    home.unset("MDB_LOGIN_REDIRECT_URI");
+    let mut login = home.spawn(&["login"]);
     let url = login.start_url();
     assert!(url.starts_with("http://localhost:27097/") && url.len() < 64, "{url}");
     let page = chromium(&url, "signed-in", &[]);
-    login.finish().exits(0).says("ada@example.com");
+    login.wait().exits(0).says("ada@example.com");
     is_clean(&page);
     assert!(page.text().contains("ada@example.com"), "{:#}", page.0);
     home.run(&["token"]).exits(0);
@@ -35,10 +35,11 @@ fn signs_in_and_ends_on_a_page_that_says_so() {
 #[ignore = "needs Chromium and npm oidc-provider; run tests/run"]
 fn a_refusal_is_shown_as_one() {
     let provider = Provider::start();
-    let home = Home::at(&provider).without("MDB_LOGIN_REDIRECT_URI");
-    let mut login = home.start(&["login"]);
+    let mut home = provider.home();
+    home.unset("MDB_LOGIN_REDIRECT_URI");
+    let mut login = home.spawn(&["login"]);
     let page = chromium(&login.start_url(), "refused", &["--deny"]);
-    login.finish().exits(5);
+    login.wait().exits(5);
     // A failed sign-in may be reported with a 4xx status, which Chromium logs as an error of its own.
     for list in ["foreign_requests", "csp_violations"] {
         assert!(page.list(list).is_empty(), "{list}: {:#}", page.0);

@@ -3,10 +3,10 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::PathBuf;
-use std::process::{Child, Stdio};
+use std::process::{Child, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::home::{Home, wait};
+use crate::support::cmd::Sandbox;
 
 const SECRET_SERVICE: &str = "org.freedesktop.secrets";
 /// gnome-keyring asks this service to show its password prompt.
@@ -22,10 +22,10 @@ pub struct Bus {
 }
 
 impl Bus {
-    /// Starts a bus on which nobody is the Secret Service, and gives the home that knows its address.
-    pub fn start(home: Home) -> (Self, Home) {
-        let config = home.folder().join("bus.conf");
-        let socket = home.folder().join("run/bus");
+    /// Starts a bus on which nobody is the Secret Service, and tells the home its address.
+    pub fn start(home: &mut Sandbox) -> Self {
+        let config = home.home().join("bus.conf");
+        let socket = home.home().join("bus");
         let document = format!(
             r#"<busconfig><type>session</type><listen>unix:path={}</listen><auth>EXTERNAL</auth>
             <policy context="default"><allow send_destination="*"/><allow receive_sender="*"/><allow own="*"/></policy></busconfig>"#,
@@ -33,7 +33,7 @@ impl Bus {
         );
         std::fs::write(&config, document).unwrap();
         let mut daemon = home
-            .command("dbus-daemon")
+            .tool("dbus-daemon")
             .args(["--nofork", "--nopidfile", "--print-address=1"])
             .arg(format!("--config-file={}", config.display()))
             .stdout(Stdio::piped())
@@ -44,12 +44,12 @@ impl Bus {
         BufReader::new(daemon.stdout.take().unwrap()).read_line(&mut address).unwrap();
         let address = address.trim().to_owned();
         assert!(address.starts_with("unix:"), "dbus-daemon said no address: {address:?}");
-        let bus = Self { daemon, keyring: None, address: address.clone(), home: home.folder().to_owned() };
-        (bus, home.with("DBUS_SESSION_BUS_ADDRESS", address))
+        home.env("DBUS_SESSION_BUS_ADDRESS", &address);
+        Self { daemon, keyring: None, address, home: home.home().to_owned() }
     }
 
     /// Starts gnome-keyring with its login collection open.
-    pub fn unlocked(&mut self, home: &Home) {
+    pub fn unlocked(&mut self, home: &Sandbox) {
         let mut daemon = Self::keyring_command(home).arg("--unlock").stdin(Stdio::piped()).spawn().unwrap();
         // The end of the input is the end of the password.
         daemon.stdin.take().unwrap().write_all(PASSWORD).unwrap();
@@ -58,7 +58,7 @@ impl Bus {
     }
 
     /// Starts gnome-keyring as after a login over SSH: the collection is there and nobody has opened it.
-    pub fn locked(&mut self, home: &Home) {
+    pub fn locked(&mut self, home: &Sandbox) {
         self.unlocked(home);
         self.lock();
     }
@@ -111,8 +111,8 @@ impl Bus {
         connection
     }
 
-    fn keyring_command(home: &Home) -> std::process::Command {
-        let mut command = home.command("gnome-keyring-daemon");
+    fn keyring_command(home: &Sandbox) -> std::process::Command {
+        let mut command = home.tool("gnome-keyring-daemon");
         command.args(["--foreground", "--components=secrets"]).stdout(Stdio::null()).stderr(Stdio::null());
         command
     }
@@ -163,5 +163,21 @@ impl Drop for Bus {
         }
         let left = self.left_behind();
         assert!(left.is_empty() || std::thread::panicking(), "processes left behind: {left:?}");
+    }
+}
+
+/// Waits for `child`, at most `limit`; past it the child is killed and there is no status.
+pub fn wait(child: &mut Child, limit: Duration) -> Option<ExitStatus> {
+    let deadline = Instant::now() + limit;
+    loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            return Some(status);
+        }
+        if Instant::now() >= deadline {
+            child.kill().ok();
+            child.wait().ok();
+            return None;
+        }
+        std::thread::sleep(Duration::from_millis(2));
     }
 }

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use crate::home::{Home, Running};
 use crate::peers::{Provider, person};
 use crate::sign_in::claims;
+use crate::support::cmd::Running;
 
 /// The page to open, code included, and the code as it is shown.
 fn instructions(login: &mut Running, provider: &Provider) -> (String, String) {
@@ -14,7 +14,7 @@ fn instructions(login: &mut Running, provider: &Provider) -> (String, String) {
         word.len() == 9
             && word.chars().enumerate().all(|(at, c)| if at == 4 { c == '-' } else { c.is_ascii_uppercase() })
     };
-    let code = login.wait_for("a user code", |line| {
+    let code = login.find("a user code", |line| {
         let words = line.split(|c: char| !c.is_ascii_alphanumeric() && c != '-');
         words.into_iter().find(is_code).map(str::to_owned)
     });
@@ -25,39 +25,39 @@ fn instructions(login: &mut Running, provider: &Provider) -> (String, String) {
 #[ignore = "needs npm oidc-provider; run tests/run"]
 fn a_code_allowed_elsewhere_signs_in_here() {
     let provider = Provider::start();
-    let home = Home::at(&provider);
-    let mut login = home.start(&["login", "--device"]);
+    let home = provider.home();
+    let mut login = home.spawn(&["login", "--device"]);
     let (url, _) = instructions(&mut login, &provider);
     let page = person(&url, &[]);
     assert!(page.text().contains("Device signed in"), "{:?}", page.0);
-    let answer = login.finish().exits(0).says("ada@example.com").says(&format!("{}/device", provider.issuer));
-    assert_eq!(answer.stdout, "", "{answer:?}");
+    let answer = login.wait().exits(0).says("ada@example.com").says(&format!("{}/device", provider.issuer));
+    assert_eq!(answer.stdout(), "", "{answer:?}");
 
-    let first = home.run(&["token"]).exits(0).stdout;
+    let first = home.run(&["token"]).exits(0).stdout();
     assert_eq!(claims(&first)["aud"], *provider.resource);
-    assert_ne!(home.run(&["token", "--force-refresh"]).exits(0).stdout, first);
+    assert_ne!(home.run(&["token", "--force-refresh"]).exits(0).stdout(), first);
 }
 
 #[test]
 #[ignore = "needs npm oidc-provider; run tests/run"]
 fn a_code_typed_by_hand_signs_in_too() {
     let provider = Provider::start();
-    let home = Home::at(&provider);
-    let mut login = home.start(&["login", "--device"]);
+    let home = provider.home();
+    let mut login = home.spawn(&["login", "--device"]);
     let (_, code) = instructions(&mut login, &provider);
     person(&format!("{}/device", provider.issuer), &["--code", &code]);
-    login.finish().exits(0);
+    login.wait().exits(0);
 }
 
 #[test]
 #[ignore = "needs npm oidc-provider; run tests/run"]
 fn a_denied_code_ends_the_wait() {
     let provider = Provider::start();
-    let home = Home::at(&provider);
-    let mut login = home.start(&["login", "--device"]);
+    let home = provider.home();
+    let mut login = home.spawn(&["login", "--device"]);
     let (url, _) = instructions(&mut login, &provider);
     person(&url, &["--deny"]);
-    login.finish().exits(5);
+    login.wait().exits(5);
     home.run(&["token"]).exits(4);
 }
 
@@ -65,6 +65,6 @@ fn a_denied_code_ends_the_wait() {
 #[ignore = "needs npm oidc-provider; run tests/run"]
 fn a_code_nobody_enters_expires() {
     let provider = Provider::with(&[("DEVICE_CODE_TTL", "7")]);
-    let home = Home::at(&provider);
+    let home = provider.home();
     home.run(&["login", "--device"]).exits(6).says("expired").within(Duration::from_secs(14));
 }

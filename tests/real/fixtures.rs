@@ -6,14 +6,15 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::bus::Bus;
-use crate::home::{Home, wait};
+use crate::bus::wait;
 use crate::peers::{Page, Provider, person};
+use crate::support::cmd::Sandbox;
 
 const STORE: [&str; 5] = ["store", "--label=a test", "--collection=login", "service", "mdb-login-fixture"];
 
 /// Whether secret-tool can put a secret into the keyring within 5 s.
-fn can_store(home: &Home) -> bool {
-    let mut child = home.command("secret-tool").args(STORE).stdin(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+fn can_store(home: &Sandbox) -> bool {
+    let mut child = home.tool("secret-tool").args(STORE).stderr(Stdio::null()).spawn().unwrap();
     wait(&mut child, Duration::from_secs(5)).is_some_and(|status| status.success())
 }
 
@@ -66,7 +67,8 @@ fn the_provider_insists_on_pkce() {
 #[test]
 #[ignore = "needs gnome-keyring; run tests/run"]
 fn an_unlocked_keyring_stores_and_a_locked_one_does_not() {
-    let (mut bus, home) = Bus::start(Home::new());
+    let mut home = Sandbox::new();
+    let mut bus = Bus::start(&mut home);
     bus.unlocked(&home);
     assert!(can_store(&home));
     bus.lock();
@@ -78,9 +80,10 @@ fn an_unlocked_keyring_stores_and_a_locked_one_does_not() {
 #[test]
 #[ignore = "needs dbus-daemon and secret-tool; run tests/run"]
 fn a_mute_service_lets_its_callers_hang() {
-    let (bus, home) = Bus::start(Home::new());
+    let mut home = Sandbox::new();
+    let bus = Bus::start(&mut home);
     let service = bus.mute_service();
-    let mut child = home.command("secret-tool").args(STORE).stdin(Stdio::null()).spawn().unwrap();
+    let mut child = home.tool("secret-tool").args(STORE).spawn().unwrap();
     assert!(wait(&mut child, Duration::from_secs(4)).is_none(), "somebody answered");
     drop(service);
 }
@@ -88,10 +91,11 @@ fn a_mute_service_lets_its_callers_hang() {
 #[test]
 #[ignore = "needs gnome-keyring; run tests/run"]
 fn a_prompt_that_nobody_answers_lets_its_callers_hang() {
-    let (mut bus, home) = Bus::start(Home::new());
+    let mut home = Sandbox::new();
+    let mut bus = Bus::start(&mut home);
     bus.locked(&home);
     let prompter = bus.mute_prompter();
-    let mut child = home.command("secret-tool").args(STORE).stdin(Stdio::null()).spawn().unwrap();
+    let mut child = home.tool("secret-tool").args(STORE).spawn().unwrap();
     assert!(wait(&mut child, Duration::from_secs(4)).is_none(), "somebody answered");
     drop(prompter);
 }

@@ -3,7 +3,6 @@
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::time::Duration;
 
-use crate::home::Home;
 use crate::peers::{Provider, person};
 use crate::sign_in::sign_in;
 use crate::terminal::{CTRL_C, Terminal};
@@ -28,7 +27,7 @@ fn cursor_is_back(written: &str) {
 #[ignore = "needs script(1) and npm oidc-provider; run tests/run"]
 fn login_shows_the_address_and_the_time_left_and_ends_clean() {
     let provider = Provider::start();
-    let home = Home::at(&provider);
+    let home = provider.home();
     let terminal = Terminal::start(&home, &["login"]);
     let url = terminal.start_url();
     terminal.wait_for("the time left", |text| time_left(&text.replace(&url, "").replace(&provider.issuer, "")));
@@ -43,7 +42,8 @@ fn login_shows_the_address_and_the_time_left_and_ends_clean() {
 #[ignore = "needs script(1) and npm oidc-provider; run tests/run"]
 fn ctrl_c_ends_a_login_at_once() {
     let provider = Provider::start();
-    let home = Home::at(&provider).without("MDB_LOGIN_REDIRECT_URI");
+    let mut home = provider.home();
+    home.unset("MDB_LOGIN_REDIRECT_URI");
     let mut terminal = Terminal::start(&home, &["login"]);
     let url = terminal.start_url();
     terminal.wait_for("the time left", |text| time_left(&text.replace(&url, "").replace(&provider.issuer, "")));
@@ -63,7 +63,7 @@ fn ctrl_c_ends_a_login_at_once() {
 #[ignore = "needs script(1) and npm oidc-provider; run tests/run"]
 fn ctrl_c_ends_a_device_login_at_once() {
     let provider = Provider::start();
-    let home = Home::at(&provider);
+    let home = provider.home();
     let mut terminal = Terminal::start(&home, &["login", "--device"]);
     terminal.wait_for("the page to open", |text| text.contains(&format!("{}/device", provider.issuer)).then_some(()));
     terminal.wait_for("the time left", |text| time_left(&text.replace(&provider.issuer, "")));
@@ -78,16 +78,17 @@ fn ctrl_c_ends_a_device_login_at_once() {
 #[ignore = "needs script(1) and npm oidc-provider; run tests/run"]
 fn a_token_on_a_terminal_ends_its_line_and_warns_once() {
     let provider = Provider::start();
-    let home = Home::at(&provider);
+    let home = provider.home();
     sign_in(&home, &[]).0.exits(0);
     let piped = home.run(&["token"]).exits(0);
-    assert_eq!(piped.stderr, "", "{piped:?}");
-    assert!(!piped.stdout.ends_with('\n'));
+    assert_eq!(piped.stderr(), "", "{piped:?}");
+    assert!(!piped.stdout().ends_with('\n'));
 
     let (code, _, written) = Terminal::start(&home, &["token"]).finish(Duration::from_secs(5));
     assert_eq!(code, 0, "{written}");
-    assert!(written.contains(&format!("{}\r\n", piped.stdout)), "{written:?}");
-    let others: Vec<&str> = written.lines().filter(|line| !line.is_empty() && !line.contains(&piped.stdout)).collect();
+    assert!(written.contains(&format!("{}\r\n", piped.stdout())), "{written:?}");
+    let others: Vec<&str> =
+        written.lines().filter(|line| !line.is_empty() && !line.contains(&piped.stdout())).collect();
     assert_eq!(others.len(), 1, "{written:?}");
     assert!(others[0].contains("warning"), "{written:?}");
 }

@@ -5,7 +5,9 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::print_stderr)]
 
-mod home; // an isolated home folder and the binary in it
+#[path = "../support/mod.rs"]
+mod support;
+
 mod peers; // the provider, the person over HTTP and the person with Chromium
 
 #[cfg(target_os = "linux")]

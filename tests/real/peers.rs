@@ -11,6 +11,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::support::cmd::Sandbox;
+
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
@@ -63,6 +65,19 @@ impl Provider {
         });
         let text = |key: &str| ready[key].as_str().unwrap().to_owned();
         Self { issuer: text("issuer"), client_id: text("client_id"), resource: text("resource"), child }
+    }
+
+    /// A home set up, through the environment alone, to sign in here, with the session in a file.
+    pub fn home(&self) -> Sandbox {
+        let mut home = Sandbox::new();
+        home.env("MDB_LOGIN_ISSUER", &self.issuer)
+            .env("MDB_LOGIN_CLIENT_ID", &self.client_id)
+            .env("MDB_LOGIN_AUDIENCE", &self.resource)
+            .env("MDB_LOGIN_RESOURCE", &self.resource)
+            // Without it the provider must ignore `offline_access` (OIDC Core §11).
+            .env("MDB_LOGIN_PROMPT", "consent")
+            .env("MDB_LOGIN_REDIRECT_URI", "http://localhost:0/redirect");
+        home
     }
 
     /// What was asked of the provider so far.

@@ -6,14 +6,14 @@ use std::time::Duration;
 use base64::Engine;
 use serde_json::Value;
 
-use crate::home::{Answer, Home};
 use crate::peers::{Page, Provider, person};
+use crate::support::cmd::{Outcome, Sandbox};
 
 /// Signs in with the person's plain browser and gives the command's answer and the final page.
-pub fn sign_in(home: &Home, options: &[&str]) -> (Answer, Page) {
-    let mut login = home.start(&["login"]);
+pub fn sign_in(home: &Sandbox, options: &[&str]) -> (Outcome, Page) {
+    let mut login = home.spawn(&["login"]);
     let page = person(&login.start_url(), options);
-    (login.finish(), page)
+    (login.wait(), page)
 }
 
 /// The claims of a JWT, unverified.
@@ -23,21 +23,21 @@ pub fn claims(token: &str) -> Value {
     serde_json::from_slice(&base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(parts[1]).unwrap()).unwrap()
 }
 
-fn token(home: &Home, arguments: &[&str]) -> String {
-    home.run(&[&["token"], arguments].concat()).exits(0).stdout
+fn token(home: &Sandbox, arguments: &[&str]) -> String {
+    home.run(&[&["token"], arguments].concat()).exits(0).stdout()
 }
 
 #[test]
 #[ignore = "needs npm oidc-provider; run tests/run"]
 fn a_session_from_sign_in_to_sign_out() {
     let provider = Provider::start();
-    let home = Home::at(&provider);
+    let home = provider.home();
 
     let (answer, page) = sign_in(&home, &[]);
     // This provider types its access tokens `at+jwt`, which mongod refuses: kept, with one warning.
     let answer = answer.exits(0).says("ada@example.com").says("at+jwt");
-    assert_eq!(answer.stdout, "", "{answer:?}");
-    assert_eq!(answer.stderr.matches("warning").count(), 1, "{answer:?}");
+    assert_eq!(answer.stdout(), "", "{answer:?}");
+    assert_eq!(answer.stderr().matches("warning").count(), 1, "{answer:?}");
     assert!(page.text().contains("ada@example.com"), "{:?}", page.0);
     assert!(!page.url().contains("code=") && !page.url().contains("state="), "{:?}", page.0);
     let journal = provider.journal();
@@ -61,10 +61,10 @@ fn a_session_from_sign_in_to_sign_out() {
     assert!(journal.grants("refresh_token").iter().all(|request| request["status"] == 200));
 
     let status = home.run(&["status", "--json"]).exits(0);
-    serde_json::from_str::<Value>(&status.stdout).unwrap();
-    assert!(status.stdout.contains("ada@example.com"), "{status:?}");
+    serde_json::from_str::<Value>(&status.stdout()).unwrap();
+    assert!(status.stdout().contains("ada@example.com"), "{status:?}");
     for secret in journal.refresh_tokens().into_iter().chain(renewed.iter().map(String::as_str)) {
-        assert!(!status.stdout.contains(secret), "status shows a secret: {status:?}");
+        assert!(!status.stdout().contains(secret), "status shows a secret: {status:?}");
     }
 
     let last = journal.refresh_tokens().last().copied().unwrap().to_owned();
@@ -82,13 +82,14 @@ fn a_session_from_sign_in_to_sign_out() {
 #[ignore = "needs npm oidc-provider; run tests/run"]
 fn many_callers_of_an_expired_token_cost_one_refresh() {
     let provider = Provider::with(&[("ACCESS_TOKEN_TTL", "8")]);
-    let home = Home::at(&provider).with("MDB_LOGIN_MIN_TTL", "1s");
+    let mut home = provider.home();
+    home.env("MDB_LOGIN_MIN_TTL", "1s");
     sign_in(&home, &[]).0.exits(0);
     let first = token(&home, &[]);
     std::thread::sleep(Duration::from_secs(8));
 
-    let callers: Vec<_> = (0..20).map(|_| home.start(&["token"])).collect();
-    let answers: BTreeSet<String> = callers.into_iter().map(|caller| caller.finish().exits(0).stdout).collect();
+    let callers: Vec<_> = (0..20).map(|_| home.spawn(&["token"])).collect();
+    let answers: BTreeSet<String> = callers.into_iter().map(|caller| caller.wait().exits(0).stdout()).collect();
     assert_eq!(answers.len(), 1, "{answers:?}");
     assert!(!answers.contains(&first));
     let journal = provider.journal();
@@ -101,7 +102,7 @@ fn many_callers_of_an_expired_token_cost_one_refresh() {
 #[ignore = "needs npm oidc-provider; run tests/run"]
 fn a_stolen_refresh_token_ends_the_session_with_the_command_to_type() {
     let provider = Provider::start();
-    let home = Home::at(&provider);
+    let home = provider.home();
     sign_in(&home, &[]).0.exits(0);
     let stolen = provider.journal().refresh_tokens().last().copied().unwrap().to_owned();
     let form = [("grant_type", "refresh_token"), ("client_id", &provider.client_id), ("refresh_token", &stolen)];
@@ -118,7 +119,8 @@ fn a_stolen_refresh_token_ends_the_session_with_the_command_to_type() {
 #[ignore = "needs npm oidc-provider; run tests/run"]
 fn an_opaque_access_token_is_refused_with_the_setting_that_mends_it() {
     let provider = Provider::start();
-    let home = Home::at(&provider).without("MDB_LOGIN_RESOURCE");
+    let mut home = provider.home();
+    home.unset("MDB_LOGIN_RESOURCE");
     let (answer, page) = sign_in(&home, &[]);
     answer.exits(10).says("JWT").says("resource");
     assert!(!page.text().contains("Signed in"), "{:?}", page.0);
@@ -129,7 +131,8 @@ fn an_opaque_access_token_is_refused_with_the_setting_that_mends_it() {
 #[ignore = "needs npm oidc-provider; run tests/run"]
 fn without_consent_there_is_no_refresh_token_and_the_person_is_told() {
     let provider = Provider::start();
-    let home = Home::at(&provider).without("MDB_LOGIN_AUTH_PARAM");
+    let mut home = provider.home();
+    home.unset("MDB_LOGIN_AUTH_PARAM");
     sign_in(&home, &[]).0.exits(0).says("refresh token").says("offline_access");
     assert_eq!(provider.journal().refresh_tokens(), Vec::<&str>::new());
     claims(&token(&home, &[]));
@@ -140,7 +143,7 @@ fn without_consent_there_is_no_refresh_token_and_the_person_is_told() {
 #[ignore = "needs npm oidc-provider; run tests/run"]
 fn a_person_who_says_no_is_believed() {
     let provider = Provider::start();
-    let home = Home::at(&provider);
+    let home = provider.home();
     let (answer, page) = sign_in(&home, &["--deny"]);
     answer.exits(5).says("the person said no");
     assert!(!page.text().contains("Signed in"), "{:?}", page.0);
@@ -153,11 +156,11 @@ fn a_person_who_says_no_is_believed() {
 #[ignore = "needs npm oidc-provider; run tests/run"]
 fn an_interrupted_login_stores_nothing_and_frees_its_port() {
     let provider = Provider::start();
-    let home = Home::at(&provider);
-    let mut login = home.start(&["login"]);
+    let home = provider.home();
+    let mut login = home.spawn(&["login"]);
     let url = login.start_url();
     login.interrupt();
-    login.finish().exits(130);
+    login.wait().exits(130);
     let authority = url.strip_prefix("http://").and_then(|rest| rest.split('/').next()).unwrap();
     assert!(std::net::TcpStream::connect(authority).is_err(), "{authority} still answers");
     home.run(&["token"]).exits(4);

@@ -5,7 +5,8 @@ use std::process::{Child, ChildStdin, Stdio};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
-use crate::home::{Home, binary, start_url, wait};
+use crate::bus::wait;
+use crate::support::cmd::{Sandbox, program, start_url};
 
 /// What a terminal sends when Ctrl-C is pressed.
 pub const CTRL_C: &[u8] = b"\x03";
@@ -18,15 +19,16 @@ pub struct Terminal {
 
 impl Terminal {
     /// Starts `mdb-login` with these arguments on a terminal of its own.
-    pub fn start(home: &Home, arguments: &[&str]) -> Self {
-        let line = shlex::try_join(std::iter::once(binary()).chain(arguments.iter().copied())).unwrap();
+    pub fn start(home: &Sandbox, arguments: &[&str]) -> Self {
+        let program = program();
+        let line =
+            shlex::try_join(std::iter::once(program.to_str().unwrap()).chain(arguments.iter().copied())).unwrap();
         let mut child = home
-            .command("script")
+            .tool("script")
             .args(["--quiet", "--return", "--flush", "--command"])
             .arg(format!("stty cols 80 rows 24; exec {line}"))
             .arg("/dev/null")
             .env("TERM", "xterm-256color")
-            .env("LANG", "C.UTF-8")
             .env("SHELL", "/bin/sh")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
