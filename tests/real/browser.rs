@@ -21,14 +21,14 @@ fn signs_in_and_ends_on_a_page_that_says_so() {
     // The default redirect URI: what a company has registered for mongosh and Compass.
     let mut home = provider.home();
     home.unset("MDB_LOGIN_REDIRECT_URI");
-    let mut login = home.spawn(&["login"]);
+    let mut login = home.spawn(["login"]);
     let url = login.start_url();
     assert!(url.starts_with("http://localhost:27097/") && url.len() < 64, "{url}");
     let page = chromium(&url, "signed-in", &[]);
     login.wait().exits(0).says("ada@example.com");
     is_clean(&page);
     assert!(page.text().contains("ada@example.com"), "{:#}", page.0);
-    home.run(&["token"]).exits(0);
+    home.run(["token"]).exits(0);
 }
 
 #[test]
@@ -37,7 +37,7 @@ fn a_refusal_is_shown_as_one() {
     let provider = Provider::start();
     let mut home = provider.home();
     home.unset("MDB_LOGIN_REDIRECT_URI");
-    let mut login = home.spawn(&["login"]);
+    let mut login = home.spawn(["login"]);
     let page = chromium(&login.start_url(), "refused", &["--deny"]);
     login.wait().exits(5);
     // A failed sign-in may be reported with a 4xx status, which Chromium logs as an error of its own.

@@ -26,16 +26,16 @@ fn instructions(login: &mut Running, provider: &Provider) -> (String, String) {
 fn a_code_allowed_elsewhere_signs_in_here() {
     let provider = Provider::start();
     let home = provider.home();
-    let mut login = home.spawn(&["login", "--device"]);
+    let mut login = home.spawn(["login", "--device"]);
     let (url, _) = instructions(&mut login, &provider);
     let page = person(&url, &[]);
     assert!(page.text().contains("Device signed in"), "{:?}", page.0);
     let answer = login.wait().exits(0).says("ada@example.com").says(&format!("{}/device", provider.issuer));
     assert_eq!(answer.stdout(), "", "{answer:?}");
 
-    let first = home.run(&["token"]).exits(0).stdout();
+    let first = home.run(["token"]).exits(0).stdout();
     assert_eq!(claims(&first)["aud"], *provider.resource);
-    assert_ne!(home.run(&["token", "--force-refresh"]).exits(0).stdout(), first);
+    assert_ne!(home.run(["token", "--force-refresh"]).exits(0).stdout(), first);
 }
 
 #[test]
@@ -43,7 +43,7 @@ fn a_code_allowed_elsewhere_signs_in_here() {
 fn a_code_typed_by_hand_signs_in_too() {
     let provider = Provider::start();
     let home = provider.home();
-    let mut login = home.spawn(&["login", "--device"]);
+    let mut login = home.spawn(["login", "--device"]);
     let (_, code) = instructions(&mut login, &provider);
     person(&format!("{}/device", provider.issuer), &["--code", &code]);
     login.wait().exits(0);
@@ -54,11 +54,11 @@ fn a_code_typed_by_hand_signs_in_too() {
 fn a_denied_code_ends_the_wait() {
     let provider = Provider::start();
     let home = provider.home();
-    let mut login = home.spawn(&["login", "--device"]);
+    let mut login = home.spawn(["login", "--device"]);
     let (url, _) = instructions(&mut login, &provider);
     person(&url, &["--deny"]);
     login.wait().exits(5);
-    home.run(&["token"]).exits(4);
+    home.run(["token"]).exits(4);
 }
 
 #[test]
@@ -66,5 +66,5 @@ fn a_denied_code_ends_the_wait() {
 fn a_code_nobody_enters_expires() {
     let provider = Provider::with(&[("DEVICE_CODE_TTL", "7")]);
     let home = provider.home();
-    home.run(&["login", "--device"]).exits(6).says("expired").within(Duration::from_secs(14));
+    home.run(["login", "--device"]).exits(6).says("expired").within(Duration::from_secs(14));
 }

@@ -56,7 +56,7 @@ fn ctrl_c_ends_a_login_at_once() {
         let still_held = TcpListener::bind(address).err().filter(|error| error.kind() == std::io::ErrorKind::AddrInUse);
         assert!(still_held.is_none(), "{address} is still held");
     }
-    home.run(&["token"]).exits(4);
+    home.run(["token"]).exits(4);
 }
 
 #[test]
@@ -80,7 +80,7 @@ fn a_token_on_a_terminal_ends_its_line_and_warns_once() {
     let provider = Provider::start();
     let home = provider.home();
     sign_in(&home, &[]).0.exits(0);
-    let piped = home.run(&["token"]).exits(0);
+    let piped = home.run(["token"]).exits(0);
     assert_eq!(piped.stderr(), "", "{piped:?}");
     assert!(!piped.stdout().ends_with('\n'));
 

@@ -36,7 +36,7 @@ fn unlocked_keeps_the_refresh_token_and_nothing_else_does() {
     assert!(items(&home).contains(&first), "gnome-keyring does not hold the refresh token:\n{}", items(&home));
     assert_eq!(home.files_with(&first), Vec::<PathBuf>::new());
 
-    let token = home.run(&["token", "--force-refresh"]).exits(0).stdout();
+    let token = home.run(["token", "--force-refresh"]).exits(0).stdout();
     let second = provider.journal().refresh_tokens().last().copied().unwrap().to_owned();
     assert_ne!(first, second);
     let kept = items(&home);
@@ -44,7 +44,7 @@ fn unlocked_keeps_the_refresh_token_and_nothing_else_does() {
     assert_eq!(home.files_with(&second), Vec::<PathBuf>::new());
     assert_eq!(home.files_with(&token), Vec::<PathBuf>::new(), "the access token is on disk");
 
-    home.run(&["logout"]).exits(0);
+    home.run(["logout"]).exits(0);
     assert!(!items(&home).contains(&second), "logout left the item:\n{}", items(&home));
 }
 
@@ -55,7 +55,7 @@ fn locked_is_named_before_the_person_is_sent_to_the_browser() {
     let mut home = at(&provider);
     let mut bus = Bus::start(&mut home);
     bus.locked(&home);
-    let answer = home.run(&["login"]).exits(8).says("locked").within(VERDICT);
+    let answer = home.run(["login"]).exits(8).says("locked").within(VERDICT);
     assert!(start_url(&answer.stderr()).is_none(), "{answer:?}");
     assert_eq!(provider.journal().at("authorization").len(), 0);
 }
@@ -69,8 +69,8 @@ fn locked_later_still_serves_the_cached_token_and_names_the_lock() {
     bus.unlocked(&home);
     sign_in(&home, &[]).0.exits(0);
     bus.lock();
-    claims(&home.run(&["token"]).exits(0).within(Duration::from_secs(1)).stdout());
-    home.run(&["token", "--force-refresh"]).exits(8).says("locked").within(VERDICT);
+    claims(&home.run(["token"]).exits(0).within(Duration::from_secs(1)).stdout());
+    home.run(["token", "--force-refresh"]).exits(8).says("locked").within(VERDICT);
     assert_eq!(provider.journal().grants("refresh_token").len(), 0);
 }
 
@@ -82,7 +82,7 @@ fn locked_with_a_prompt_that_nobody_answers_is_no_hang() {
     let mut bus = Bus::start(&mut home);
     bus.locked(&home);
     let _prompter = bus.mute_prompter();
-    home.run(&["login"]).exits(8).says("locked").within(VERDICT);
+    home.run(["login"]).exits(8).says("locked").within(VERDICT);
 }
 
 #[test]
@@ -94,10 +94,10 @@ fn a_keyring_that_died_in_between_costs_nothing_but_an_error() {
     bus.unlocked(&home);
     sign_in(&home, &[]).0.exits(0);
     bus.kill_keyring();
-    home.run(&["token", "--force-refresh"]).exits(8).within(VERDICT);
+    home.run(["token", "--force-refresh"]).exits(8).within(VERDICT);
     assert_eq!(provider.journal().grants("refresh_token").len(), 0);
     bus.unlocked(&home);
-    home.run(&["token", "--force-refresh"]).exits(0);
+    home.run(["token", "--force-refresh"]).exits(0);
 }
 
 #[test]
@@ -107,7 +107,7 @@ fn mute_is_told_apart_in_time() {
     let mut home = at(&provider);
     let bus = Bus::start(&mut home);
     let _service = bus.mute_service();
-    let answer = home.run(&["login"]).exits(8).within(VERDICT);
+    let answer = home.run(["login"]).exits(8).within(VERDICT);
     assert!(!answer.stderr().contains("locked"), "mute is not locked: {answer:?}");
     assert_eq!(provider.journal().at("authorization").len(), 0);
 }
@@ -133,8 +133,8 @@ fn the_kernel_keeps_it(provider: &Provider, home: &Sandbox) {
     assert_eq!(answer.stderr().matches("kernel keyring").count(), 1, "said once: {answer:?}");
     let refresh = provider.journal().refresh_tokens().last().copied().unwrap().to_owned();
     assert_eq!(home.files_with(&refresh), Vec::<PathBuf>::new());
-    let token = home.run(&["token", "--force-refresh"]).exits(0).stdout();
+    let token = home.run(["token", "--force-refresh"]).exits(0).stdout();
     assert_eq!(home.files_with(&token), Vec::<PathBuf>::new());
-    home.run(&["logout"]).exits(0);
-    home.run(&["token"]).exits(4);
+    home.run(["logout"]).exits(0);
+    home.run(["token"]).exits(4);
 }

@@ -11,7 +11,7 @@ use crate::support::cmd::{Outcome, Sandbox};
 
 /// Signs in with the person's plain browser and gives the command's answer and the final page.
 pub fn sign_in(home: &Sandbox, options: &[&str]) -> (Outcome, Page) {
-    let mut login = home.spawn(&["login"]);
+    let mut login = home.spawn(["login"]);
     let page = person(&login.start_url(), options);
     (login.wait(), page)
 }
@@ -60,7 +60,7 @@ fn a_session_from_sign_in_to_sign_out() {
     assert_eq!(journal.grants("refresh_token").len(), 5);
     assert!(journal.grants("refresh_token").iter().all(|request| request["status"] == 200));
 
-    let status = home.run(&["status", "--json"]).exits(0);
+    let status = home.run(["status", "--json"]).exits(0);
     serde_json::from_str::<Value>(&status.stdout()).unwrap();
     assert!(status.stdout().contains("ada@example.com"), "{status:?}");
     for secret in journal.refresh_tokens().into_iter().chain(renewed.iter().map(String::as_str)) {
@@ -68,14 +68,14 @@ fn a_session_from_sign_in_to_sign_out() {
     }
 
     let last = journal.refresh_tokens().last().copied().unwrap().to_owned();
-    home.run(&["logout"]).exits(0);
+    home.run(["logout"]).exits(0);
     assert!(provider.journal().at("revocation").iter().any(|request| request["status"] == 200));
     let form = [("grant_type", "refresh_token"), ("client_id", &provider.client_id), ("refresh_token", &last)];
     let (status, body) = provider.post("/token", &form);
     assert_eq!(status, 400, "the refresh token still works after logout");
     assert!(body.contains("invalid_grant"), "{body}");
     assert_eq!(home.files_with(&last), Vec::<std::path::PathBuf>::new());
-    home.run(&["token"]).exits(4).says("mdb-login login").within(Duration::from_secs(1));
+    home.run(["token"]).exits(4).says("mdb-login login").within(Duration::from_secs(1));
 }
 
 #[test]
@@ -88,7 +88,7 @@ fn many_callers_of_an_expired_token_cost_one_refresh() {
     let first = token(&home, &[]);
     std::thread::sleep(Duration::from_secs(8));
 
-    let callers: Vec<_> = (0..20).map(|_| home.spawn(&["token"])).collect();
+    let callers: Vec<_> = (0..20).map(|_| home.spawn(["token"])).collect();
     let answers: BTreeSet<String> = callers.into_iter().map(|caller| caller.wait().exits(0).stdout()).collect();
     assert_eq!(answers.len(), 1, "{answers:?}");
     assert!(!answers.contains(&first));
@@ -108,10 +108,10 @@ fn a_stolen_refresh_token_ends_the_session_with_the_command_to_type() {
     let form = [("grant_type", "refresh_token"), ("client_id", &provider.client_id), ("refresh_token", &stolen)];
     assert_eq!(provider.post("/token", &form).0, 200, "the thief comes first");
 
-    home.run(&["token", "--force-refresh"]).exits(4).says("mdb-login login");
+    home.run(["token", "--force-refresh"]).exits(4).says("mdb-login login");
     // A definite refusal is remembered: the dead token is not presented again.
     let asked = provider.journal().grants("refresh_token").len();
-    home.run(&["token", "--force-refresh"]).exits(4);
+    home.run(["token", "--force-refresh"]).exits(4);
     assert_eq!(provider.journal().grants("refresh_token").len(), asked);
 }
 
@@ -124,7 +124,7 @@ fn an_opaque_access_token_is_refused_with_the_setting_that_mends_it() {
     let (answer, page) = sign_in(&home, &[]);
     answer.exits(10).says("JWT").says("resource");
     assert!(!page.text().contains("Signed in"), "{:?}", page.0);
-    home.run(&["token"]).exits(4);
+    home.run(["token"]).exits(4);
 }
 
 #[test]
@@ -136,7 +136,7 @@ fn without_consent_there_is_no_refresh_token_and_the_person_is_told() {
     sign_in(&home, &[]).0.exits(0).says("refresh token").says("offline_access");
     assert_eq!(provider.journal().refresh_tokens(), Vec::<&str>::new());
     claims(&token(&home, &[]));
-    home.run(&["token", "--force-refresh"]).exits(4);
+    home.run(["token", "--force-refresh"]).exits(4);
 }
 
 #[test]
@@ -148,7 +148,7 @@ fn a_person_who_says_no_is_believed() {
     answer.exits(5).says("the person said no");
     assert!(!page.text().contains("Signed in"), "{:?}", page.0);
     assert_eq!(provider.journal().at("token").len(), 0);
-    home.run(&["token"]).exits(4);
+    home.run(["token"]).exits(4);
 }
 
 #[cfg(unix)]
@@ -157,11 +157,11 @@ fn a_person_who_says_no_is_believed() {
 fn an_interrupted_login_stores_nothing_and_frees_its_port() {
     let provider = Provider::start();
     let home = provider.home();
-    let mut login = home.spawn(&["login"]);
+    let mut login = home.spawn(["login"]);
     let url = login.start_url();
     login.interrupt();
     login.wait().exits(130);
     let authority = url.strip_prefix("http://").and_then(|rest| rest.split('/').next()).unwrap();
     assert!(std::net::TcpStream::connect(authority).is_err(), "{authority} still answers");
-    home.run(&["token"]).exits(4);
+    home.run(["token"]).exits(4);
 }
