@@ -24,7 +24,7 @@ pub fn claims(token: &str) -> Value {
 }
 
 fn token(home: &Sandbox, arguments: &[&str]) -> String {
-    home.run(&[&["token"], arguments].concat()).exits(0).stdout()
+    home.run([&["token"], arguments].concat()).exits(0).stdout()
 }
 
 #[test]
