@@ -6,8 +6,11 @@
 //! - Text that somebody else wrote (provider, server, file, environment) passes [`foreign`] first.
 //! - Nothing moves unless stderr is a terminal.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 use std::io::{self, IsTerminal, Write};
+use std::time::{Duration, Instant, UNIX_EPOCH};
+
+use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 
 use crate::error::{Error, Kind, Result};
 
@@ -48,6 +51,11 @@ impl Ui {
             }
             _ => Ok(()),
         }
+    }
+
+    /// What a person must see to go on: an address, a code, a question. Never silent.
+    pub fn tell(&self, text: impl AsRef<str>) {
+        line("", text.as_ref());
     }
 
     /// One line of what is going on. Silent under `--quiet` and `--json`.
@@ -97,6 +105,64 @@ fn line(prefix: &str, text: &str) {
     let _ = writeln!(io::stderr().lock(), "{prefix}{text}");
 }
 
+/// "Waiting … 4:52" on a terminal; nothing anywhere else, so that a log is not filled with a line a second.
+pub struct Countdown {
+    bar: ProgressBar,
+}
+
+impl Countdown {
+    /// Starts counting down from `limit`. Drop it before the next word is said.
+    pub fn start(ui: &Ui, what: &str, limit: Duration) -> Self {
+        let bar =
+            if ui.is_watched() && !ui.quiet && !ui.json { ProgressBar::new_spinner() } else { ProgressBar::hidden() };
+        let deadline = Instant::now() + limit;
+        let left = move |_: &ProgressState, out: &mut dyn fmt::Write| {
+            let seconds = deadline.saturating_duration_since(Instant::now()).as_secs();
+            let _ = write!(out, "{}:{:02}", seconds / 60, seconds % 60);
+        };
+        if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} {left} (Ctrl-C to stop)") {
+            bar.set_style(style.with_key("left", left));
+        }
+        bar.set_message(what.to_owned());
+        bar.enable_steady_tick(Duration::from_millis(120));
+        Self { bar }
+    }
+
+    /// Changes what is being waited for.
+    pub fn say(&self, what: &str) {
+        self.bar.set_message(what.to_owned());
+    }
+
+    /// Runs `print` with the moving line out of the way.
+    pub fn above(&self, print: impl FnOnce()) {
+        self.bar.suspend(print);
+    }
+}
+
+impl Drop for Countdown {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+/// A moment in seconds since 1970, in UTC (RFC 3339).
+pub fn moment(seconds: u64) -> String {
+    // Beyond the year 9999 there is nothing to format.
+    let at = UNIX_EPOCH + Duration::from_secs(seconds.min(253_402_300_799));
+    humantime::format_rfc3339_seconds(at).to_string()
+}
+
+/// How long until, or since, a moment: "52 min", "3 h 10 min", "6 days".
+pub fn span(seconds: u64) -> String {
+    match seconds {
+        0..60 => format!("{seconds} s"),
+        60..3600 => format!("{} min", seconds / 60),
+        3600..172_800 if seconds % 3600 < 60 => format!("{} h", seconds / 3600),
+        3600..172_800 => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
+        _ => format!("{} days", seconds / 86_400),
+    }
+}
+
 /// The most of a foreign text that is shown, in characters.
 const FOREIGN_MAX: usize = 200;
 
@@ -132,7 +198,26 @@ fn is_deceptive(c: char) -> bool {
 mod tests {
     use proptest::prelude::*;
 
-    use super::{foreign, is_deceptive};
+    use super::{foreign, is_deceptive, moment, span};
+
+    #[test]
+    fn times_read_well() {
+        for (seconds, expected) in [
+            (0, "0 s"),
+            (59, "59 s"),
+            (60, "1 min"),
+            (3599, "59 min"),
+            (3600, "1 h"),
+            (3661, "1 h 1 min"),
+            (90_000, "25 h"),
+            (172_800, "2 days"),
+            (u64::MAX, "213503982334601 days"),
+        ] {
+            assert_eq!(span(seconds), expected);
+        }
+        assert_eq!(moment(1_800_000_000), "2027-01-15T08:00:00Z");
+        assert_eq!(moment(u64::MAX), "9999-12-31T23:59:59Z");
+    }
 
     #[test]
     fn terminal_escapes_become_visible() {

@@ -1,0 +1,188 @@
+//! Who holds a port: the difference between "address in use" and knowing which window to close.
+//!
+//! Linux tells through `/proc`; elsewhere the holder stays unknown.
+
+use std::fmt;
+use std::net::SocketAddr;
+#[cfg(target_os = "linux")]
+use std::{fs, net::IpAddr, path::Path};
+
+/// As much as could be learned of the process that listens on an address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Holder {
+    Process {
+        pid: u32,
+        name: String,
+    },
+    /// Its user is known but not the process: it belongs to somebody else, or hides its descriptors as we do ourselves
+    /// (`PR_SET_DUMPABLE`).
+    User {
+        uid: u32,
+    },
+    Unknown,
+}
+
+impl fmt::Display for Holder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Process { pid, name } => write!(f, "`{}` (process {pid})", crate::ui::foreign(name)),
+            #[cfg(unix)]
+            Self::User { uid } if rustix::process::getuid().as_raw() == *uid => f.write_str("another program of yours"),
+            Self::User { uid } => write!(f, "a program of user id {uid}"),
+            Self::Unknown => f.write_str("another program"),
+        }
+    }
+}
+
+/// Finds the listener that keeps `address` from being bound. Never fails: not knowing is an answer.
+pub(super) fn find(address: SocketAddr) -> Holder {
+    #[cfg(target_os = "linux")]
+    return find_in(Path::new("/proc"), address).unwrap_or(Holder::Unknown);
+    #[cfg(not(target_os = "linux"))]
+    {
+        let _ = address;
+        Holder::Unknown
+    }
+}
+
+/// `proc` is the root of a procfs (proc(5)).
+#[cfg(target_os = "linux")]
+fn find_in(proc: &Path, address: SocketAddr) -> Option<Holder> {
+    let socket = ["net/tcp", "net/tcp6"]
+        .iter()
+        .filter_map(|table| fs::read_to_string(proc.join(table)).ok())
+        .find_map(|table| table.lines().filter_map(Listening::parse).find(|socket| socket.blocks(address)))?;
+    let holder = process_with_socket(proc, socket.inode).map(|pid| {
+        let name = fs::read_to_string(proc.join(pid.to_string()).join("comm")).unwrap_or_default();
+        Holder::Process { pid, name: name.trim_end().to_owned() }
+    });
+    Some(holder.unwrap_or(Holder::User { uid: socket.uid }))
+}
+
+#[cfg(target_os = "linux")]
+fn process_with_socket(proc: &Path, inode: u64) -> Option<u32> {
+    let link = format!("socket:[{inode}]");
+    let holds = |process: &Path| {
+        // Other users' processes cannot be looked into, and any process may be gone by now: neither is an error.
+        fs::read_dir(process.join("fd")).is_ok_and(|descriptors| {
+            descriptors.flatten().any(|fd| fs::read_link(fd.path()).is_ok_and(|target| target == Path::new(&link)))
+        })
+    };
+    fs::read_dir(proc).ok()?.flatten().find_map(|entry| {
+        let pid = entry.file_name().to_str()?.parse().ok()?;
+        holds(&entry.path()).then_some(pid)
+    })
+}
+
+/// One line of `/proc/net/tcp{,6}`: a socket in state LISTEN.
+#[cfg(target_os = "linux")]
+struct Listening {
+    local: SocketAddr,
+    uid: u32,
+    inode: u64,
+}
+
+#[cfg(target_os = "linux")]
+impl Listening {
+    fn parse(line: &str) -> Option<Self> {
+        const LISTEN: &str = "0A";
+        let mut fields = line.split_ascii_whitespace().skip(1);
+        let local = parse_address(fields.next()?)?;
+        let state = fields.nth(1)?;
+        let uid = fields.nth(3)?.parse().ok()?;
+        let inode = fields.nth(1)?.parse().ok()?;
+        (state == LISTEN).then_some(Self { local, uid, inode })
+    }
+
+    fn blocks(&self, address: SocketAddr) -> bool {
+        let ip = self.local.ip().to_canonical();
+        self.local.port() == address.port() && (ip == address.ip() || ip.is_unspecified())
+    }
+}
+
+/// `0100007F:69D9`: the address as 32-bit words in the machine's own byte order, the port as a plain number.
+#[cfg(target_os = "linux")]
+fn parse_address(text: &str) -> Option<SocketAddr> {
+    let (ip, port) = text.split_once(':')?;
+    let mut bytes = Vec::with_capacity(16);
+    let mut rest = ip;
+    while let Some((word, tail)) = rest.split_at_checked(8).filter(|(word, _)| word.len() == 8) {
+        bytes.extend(u32::from_str_radix(word, 16).ok()?.to_ne_bytes());
+        rest = tail;
+        if rest.is_empty() {
+            break;
+        }
+    }
+    let ip: IpAddr = match bytes.len() {
+        4 => <[u8; 4]>::try_from(bytes).ok()?.into(),
+        16 => <[u8; 16]>::try_from(bytes).ok()?.into(),
+        _ => return None,
+    };
+    rest.is_empty().then_some(SocketAddr::new(ip, u16::from_str_radix(port, 16).ok()?))
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use std::net::TcpListener;
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    #[cfg(target_endian = "little")]
+    fn the_kernels_table_is_read() {
+        let cases = [
+            ("0100007F:69D9", Some("127.0.0.1:27097")),
+            ("00000000:0050", Some("0.0.0.0:80")),
+            ("00000000000000000000000001000000:69D9", Some("[::1]:27097")),
+            ("0000000000000000FFFF00000100007F:69D9", Some("[::ffff:127.0.0.1]:27097")),
+            ("0100007F", None),
+            ("0100007:69D9", None),
+            ("0100007F00:69D9", None),
+            ("0100007F:169D9", None),
+            ("é100007F:69D9", None),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(parse_address(text), expected.map(|address| address.parse().unwrap()), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_listener_of_our_own_is_found_with_pid_and_name() {
+        for local in ["127.0.0.1:0", "[::1]:0"] {
+            let listener = TcpListener::bind(local).unwrap();
+            match find(listener.local_addr().unwrap()) {
+                Holder::Process { pid, name } => assert_eq!((pid, name.is_empty()), (std::process::id(), false)),
+                other => panic!("{local}: {other:?}"),
+            }
+        }
+    }
+
+    /// A procfs as the kernel shows it when the holder belongs to another user, or is gone.
+    #[test]
+    #[cfg(target_endian = "little")]
+    fn of_a_foreign_process_at_least_the_user_is_known() {
+        let proc = tempfile::tempdir().unwrap();
+        let put = |path: &str, text: &str| {
+            let path = proc.path().join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        };
+        put(
+            "net/tcp",
+            "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n\
+             \x20  0: 0100007F:69D9 0100007F:1234 01 00000000:00000000 00:00000000 00000000  1000        0 41 1 0 20\n\
+             \x20  1: 0100007F:69D9 00000000:0000 0A 00000000:00000000 00:00000000 00000000  1001        0 42 1 0 20\n",
+        );
+        let address = "127.0.0.1:27097".parse().unwrap();
+        assert_eq!(find_in(proc.path(), address), Some(Holder::User { uid: 1001 }));
+        assert_eq!(find_in(proc.path(), "127.0.0.1:27098".parse().unwrap()), None);
+
+        put("77/comm", "mongosh\n");
+        fs::create_dir_all(proc.path().join("77/fd")).unwrap();
+        symlink("socket:[42]", proc.path().join("77/fd/9")).unwrap();
+        let holder = find_in(proc.path(), address).unwrap();
+        assert_eq!(holder, Holder::Process { pid: 77, name: "mongosh".into() });
+        assert_eq!(holder.to_string(), "`mongosh` (process 77)");
+    }
+}

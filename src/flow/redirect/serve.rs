@@ -1,0 +1,298 @@
+//! Connections: few, short, and none able to keep the others waiting.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::future::poll_fn;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::{HeaderValue, Response, StatusCode, header};
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use oauth2::CsrfToken;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Notify, watch};
+use tokio::task::{AbortHandle, JoinSet, yield_now};
+use tokio::time::{sleep, timeout};
+
+use super::route::{self, Answer, Decision, Progress, Refusal, Rules, START_COOKIE};
+use super::{Notice, pages};
+use crate::secret::Secret;
+
+/// Connections at one time. Browsers open one or two, some of them on suspicion and never used.
+const CONNECTIONS_MAX: usize = 64;
+/// For the request line and headers. Browsers send them at once; Slowloris does not.
+const HEAD_DEADLINE: Duration = Duration::from_secs(5);
+/// For the request line and headers together; cookies of other programs on localhost are in there too.
+const HEAD_MAX: usize = 16 * 1024;
+/// How long the final page is kept back for the outcome. Longer than the exchange's own deadline.
+const OUTCOME_HOLD: Duration = Duration::from_secs(20);
+/// For a whole conversation: the hold, and some time to read the answer.
+const CONNECTION_DEADLINE: Duration = Duration::from_secs(30);
+/// The pause after a failed accept. EMFILE does not go away by asking again at once.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// What all connections of one attempt share.
+pub(super) struct Shared {
+    rules: Rules,
+    /// The authorization URL.
+    location: HeaderValue,
+    progress: Mutex<Progress>,
+    record: Mutex<Record>,
+    noticed: Notify,
+    pub opened: watch::Sender<bool>,
+    pub answer: watch::Sender<Option<Answer>>,
+    /// The final page, once it is known.
+    pub outcome: watch::Sender<Option<String>>,
+    pub farewell: watch::Sender<Farewell>,
+}
+
+#[derive(Default)]
+struct Record {
+    strangers: BTreeMap<&'static str, u32>,
+    /// Notices given or waiting to be given, so that each is given once.
+    known: BTreeSet<Notice>,
+    waiting: VecDeque<Notice>,
+}
+
+/// How many browsers have come for the final page, and how many of them have gone again.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Farewell {
+    asked: usize,
+    served: usize,
+}
+
+impl Farewell {
+    pub fn is_over(self) -> bool {
+        self.served > 0 && self.served >= self.asked
+    }
+}
+
+impl Shared {
+    pub fn new(rules: Rules, location: HeaderValue) -> Self {
+        Self {
+            rules,
+            location,
+            progress: Mutex::default(),
+            record: Mutex::default(),
+            noticed: Notify::new(),
+            opened: watch::Sender::new(false),
+            answer: watch::Sender::new(None),
+            outcome: watch::Sender::new(None),
+            farewell: watch::Sender::default(),
+        }
+    }
+
+    pub fn strangers(&self) -> BTreeMap<&'static str, u32> {
+        lock(&self.record).strangers.clone()
+    }
+
+    pub async fn next_notice(&self) -> Notice {
+        loop {
+            if let Some(notice) = lock(&self.record).waiting.pop_front() {
+                return notice;
+            }
+            self.noticed.notified().await;
+        }
+    }
+
+    fn count(&self, stranger: &'static str, notice: Option<Notice>) {
+        tracing::debug!(reason = stranger, "turned away");
+        let mut record = lock(&self.record);
+        *record.strangers.entry(stranger).or_default() += 1;
+        if let Some(notice) = notice
+            && record.known.insert(notice)
+        {
+            record.waiting.push_back(notice);
+            self.noticed.notify_one();
+        }
+    }
+}
+
+/// Nothing under these locks can panic halfway, so what a poisoned lock guards is whole.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Accepts until it is aborted; every connection ends with it.
+pub(super) async fn accept(mut listeners: Vec<TcpListener>, shared: Arc<Shared>) {
+    let mut tasks = JoinSet::new();
+    let mut open: VecDeque<(AbortHandle, Arc<Connection>)> = VecDeque::new();
+    loop {
+        let accepted = poll_fn(|cx| {
+            listeners.iter().map(|listener| listener.poll_accept(cx)).find(Poll::is_ready).unwrap_or(Poll::Pending)
+        })
+        .await;
+        // The next address comes first next time, or a flood on one would shut out the other.
+        listeners.rotate_left(1);
+        let stream = match accepted {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                tracing::debug!(%error, "accepting failed");
+                sleep(ACCEPT_PAUSE).await;
+                continue;
+            }
+        };
+        while tasks.try_join_next().is_some() {}
+        open.retain(|(task, _)| !task.is_finished());
+        if open.len() >= CONNECTIONS_MAX {
+            shared.count("connection too many", None);
+            // The oldest that has said nothing yet; a browser that waits for the final page keeps its place.
+            match open.iter().position(|(_, connection)| !connection.has_spoken()) {
+                Some(silent) => open.remove(silent).iter().for_each(|(task, _)| task.abort()),
+                None => continue,
+            }
+        }
+        let connection = Arc::new(Connection::new(Arc::clone(&shared)));
+        let task = tasks.spawn(converse(stream, Arc::clone(&connection)));
+        open.push_back((task, connection));
+        // Lets the newcomer read what has already arrived, before the next in the queue may push it out.
+        yield_now().await;
+    }
+}
+
+/// One connection, which carries one request.
+struct Connection {
+    shared: Arc<Shared>,
+    spoken: AtomicBool,
+    parting: Mutex<Option<Parting>>,
+}
+
+/// What is true once this connection's response has been delivered.
+#[derive(Clone, Copy)]
+enum Parting {
+    Opened,
+    Farewell,
+}
+
+impl Connection {
+    fn new(shared: Arc<Shared>) -> Self {
+        Self { shared, spoken: AtomicBool::new(false), parting: Mutex::new(None) }
+    }
+
+    /// Whether a complete request has arrived.
+    fn has_spoken(&self) -> bool {
+        self.spoken.load(Ordering::Relaxed)
+    }
+
+    fn part(&self) {
+        match *lock(&self.parting) {
+            Some(Parting::Opened) => _ = self.shared.opened.send_replace(true),
+            Some(Parting::Farewell) => self.shared.farewell.send_modify(|farewell| farewell.served += 1),
+            None => {}
+        }
+    }
+}
+
+async fn converse(stream: TcpStream, connection: Arc<Connection>) {
+    const TLS_HANDSHAKE: u8 = 0x16;
+    let mut first = [0];
+    match timeout(HEAD_DEADLINE, stream.peek(&mut first)).await {
+        // No HTTP method begins so. An error page could not be read over TLS anyway.
+        Ok(Ok(1..)) if first == [TLS_HANDSHAKE] => {
+            return connection.shared.count("TLS on the plain port", Some(Notice::HttpsInsisted));
+        }
+        Ok(Ok(1..)) => {}
+        // Silence, or gone again: a connection opened on suspicion is nothing to report.
+        _ => return,
+    }
+    let app = Router::new().fallback(answer).with_state(Arc::clone(&connection));
+    let conversation = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_DEADLINE)
+        .max_buf_size(HEAD_MAX)
+        .keep_alive(false)
+        .auto_date_header(false)
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(app));
+    match timeout(CONNECTION_DEADLINE, conversation).await {
+        Ok(Err(error)) if error.is_parse_too_large() => {
+            connection.shared.count("request too large", Some(Notice::HeadTooLarge));
+        }
+        Ok(Err(error)) if error.is_parse() => connection.shared.count("not HTTP", None),
+        Ok(Err(error)) => tracing::debug!(%error, "a connection broke"),
+        Ok(Ok(())) | Err(_) => {}
+    }
+    connection.part();
+}
+
+/// The glue between a request and its [`Decision`]. The body is dropped unread.
+async fn answer(State(connection): State<Arc<Connection>>, request: Request) -> Response<Body> {
+    connection.spoken.store(true, Ordering::Relaxed);
+    let (head, _) = request.into_parts();
+    let shared = &connection.shared;
+    tracing::debug!(method = %head.method, target = shared.rules.describe(&head), "request");
+    let decision = {
+        let mut progress = lock(&shared.progress);
+        let decision = route::decide(&shared.rules, &progress, &head);
+        match &decision {
+            Decision::Start => progress.browser = Some(Secret::new(CsrfToken::new_random_len(16).into_secret())),
+            Decision::Accept(_, fingerprint) => progress.answered = Some(*fingerprint),
+            _ => {}
+        }
+        decision
+    };
+    match decision {
+        Decision::Start => start(&connection, true),
+        Decision::StartAgain => start(&connection, false),
+        Decision::Accept(answer, _) => {
+            tracing::debug!(valid = answer.is_ok(), "redirect accepted");
+            shared.answer.send_replace(Some(*answer));
+            send_to_outcome(shared)
+        }
+        Decision::Done => send_to_outcome(shared),
+        Decision::Outcome => outcome(&connection).await,
+        Decision::Refuse(refusal) => refuse(shared, refusal),
+    }
+}
+
+/// 307 to the provider, as the requirements have it; for a GET it does what 302 does. The cookie is not sent on
+/// requests that other sites cause, and goes nowhere but to this link.
+fn start(connection: &Connection, first: bool) -> Response<Body> {
+    let shared = &connection.shared;
+    *lock(&connection.parting) = Some(Parting::Opened);
+    let mut response = pages::send_on(StatusCode::TEMPORARY_REDIRECT, shared.location.clone());
+    if let Some(browser) = &lock(&shared.progress).browser
+        && first
+    {
+        let (value, path) = (browser.expose(), &shared.rules.start_path);
+        let cookie = format!("{START_COOKIE}={value}; Path={path}; Max-Age=3600; HttpOnly; SameSite=Strict");
+        if let Ok(cookie) = HeaderValue::from_str(&cookie) {
+            response.headers_mut().insert(header::SET_COOKIE, cookie);
+        }
+    }
+    response
+}
+
+/// 303 to a URL without parameters: the code stays neither in the address bar nor in the history.
+fn send_to_outcome(shared: &Shared) -> Response<Body> {
+    match HeaderValue::from_str(&shared.rules.done_path) {
+        Ok(location) => pages::send_on(StatusCode::SEE_OTHER, location),
+        Err(_) => pages::page(StatusCode::OK, pages::working()),
+    }
+}
+
+/// Kept back until the outcome is known, so that the page never says what may yet turn out wrong.
+async fn outcome(connection: &Connection) -> Response<Body> {
+    *lock(&connection.parting) = Some(Parting::Farewell);
+    connection.shared.farewell.send_modify(|farewell| farewell.asked += 1);
+    let mut outcome = connection.shared.outcome.subscribe();
+    let page = match timeout(OUTCOME_HOLD, outcome.wait_for(Option::is_some)).await {
+        Ok(Ok(page)) => page.clone(),
+        _ => None,
+    };
+    pages::page(StatusCode::OK, page.unwrap_or_else(pages::working))
+}
+
+fn refuse(shared: &Shared, refusal: Refusal) -> Response<Body> {
+    shared.count(refusal.name(), refusal.notice());
+    let mut response = pages::page(refusal.status(), pages::neutral());
+    if refusal.status() == StatusCode::METHOD_NOT_ALLOWED {
+        response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET"));
+    }
+    response
+}

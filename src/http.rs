@@ -1,0 +1,181 @@
+//! The one HTTP client. It sends what `oidc` builds and returns what `oidc` judges; it judges nothing itself.
+//!
+//! No redirects (an answer must come from the endpoint that was asked, and a redirect is a way into the internal
+//! network), deadlines on everything, a body cap, TLS with the platform's roots, and nothing of a request in the log but
+//! method, host and path.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use oauth2::{HttpRequest, HttpResponse};
+use reqwest::redirect::Policy;
+use tracing::debug;
+use url::Url;
+
+use crate::error::{Error, Kind, Result};
+use crate::ui::foreign;
+
+/// Metadata documents of large tenants reach some 20 KiB, key sets some 50.
+const BODY_MAX: usize = 256 * 1024;
+
+/// A connection that is not there after this long will not come.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What the client depends on.
+pub struct HttpOptions<'a> {
+    /// The issuer; requests to a provider on loopback never go through a proxy.
+    pub issuer: &'a str,
+    /// PEM certificates trusted in addition to the platform's.
+    pub ca_file: Option<&'a Path>,
+    /// Used instead of the proxy that the environment or the system names.
+    pub proxy: Option<&'a str>,
+    /// One request, from connecting to the last byte of the answer.
+    pub timeout: Duration,
+}
+
+#[derive(Clone)]
+pub struct Http {
+    client: reqwest::Client,
+}
+
+/// Why there is no answer. The difference matters for a refresh: a request that was never sent can be repeated freely.
+#[derive(Debug, thiserror::Error)]
+pub enum SendError {
+    #[error("cannot reach {url}: {why}")]
+    NotSent { url: String, why: String },
+    #[error("no answer from {url}: {why}")]
+    Lost { url: String, why: String },
+    #[error("{url} cannot be trusted: {why}")]
+    Untrusted { url: String, why: String },
+    #[error("the answer of {url} is larger than {limit} bytes")]
+    TooLarge { url: String, limit: usize },
+}
+
+impl Http {
+    pub fn new(options: &HttpOptions<'_>) -> Result<Self> {
+        let mut builder = reqwest::Client::builder()
+            .user_agent(concat!("mdb-login/", env!("CARGO_PKG_VERSION")))
+            .redirect(Policy::none())
+            .referer(false)
+            .connect_timeout(CONNECT_TIMEOUT.min(options.timeout))
+            .timeout(options.timeout);
+        if let Some(path) = options.ca_file {
+            builder = builder.tls_certs_merge(certificates(path)?);
+        }
+        if Url::parse(options.issuer).is_ok_and(|issuer| is_loopback(&issuer)) {
+            builder = builder.no_proxy();
+        } else if let Some(proxy) = options.proxy {
+            // The URL may hold a password; reqwest's own text may repeat it, so no cause is attached.
+            let proxy = reqwest::Proxy::all(proxy).map_err(|_| {
+                Error::new(Kind::Config, "`proxy` is not a proxy URL such as `http://proxy.example.com:3128`")
+            })?;
+            builder = builder.proxy(proxy.no_proxy(reqwest::NoProxy::from_env()));
+        }
+        let client = builder.build().map_err(|error| {
+            Error::new(Kind::Config, "cannot set up TLS")
+                .because(error)
+                .hint("check the system's certificate store, `SSL_CERT_FILE`, and the proxy variables")
+        })?;
+        Ok(Self { client })
+    }
+
+    /// Sends one request and reads the whole answer, whatever its status.
+    pub async fn send(&self, request: HttpRequest) -> Result<HttpResponse, SendError> {
+        let url = shown_url(&request.uri().to_string());
+        let method = request.method().clone();
+        let started = Instant::now();
+        let request = reqwest::Request::try_from(request)
+            .map_err(|error| SendError::NotSent { url: url.clone(), why: reason(&error) })?;
+        let mut response = self.client.execute(request).await.map_err(|error| failure(&url, &error))?;
+        debug!(%method, %url, status = response.status().as_u16(), elapsed_ms = started.elapsed().as_millis(), "asked");
+
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(|error| failure(&url, &error))? {
+            if body.len() + chunk.len() > BODY_MAX {
+                return Err(SendError::TooLarge { url, limit: BODY_MAX });
+            }
+            body.extend_from_slice(&chunk);
+        }
+        let mut answer = HttpResponse::new(body);
+        *answer.status_mut() = response.status();
+        *answer.headers_mut() = std::mem::take(response.headers_mut());
+        Ok(answer)
+    }
+}
+
+fn certificates(path: &Path) -> Result<Vec<reqwest::Certificate>> {
+    let shown = foreign(&path.display().to_string());
+    let bytes = std::fs::read(path)
+        .map_err(|error| Error::new(Kind::Config, format!("cannot read the CA file `{shown}`")).because(error))?;
+    let certificates = reqwest::Certificate::from_pem_bundle(&bytes).map_err(|error| {
+        Error::new(Kind::Config, format!("the CA file `{shown}` is not a list of PEM certificates")).because(error)
+    })?;
+    if certificates.is_empty() {
+        return Err(Error::new(Kind::Config, format!("the CA file `{shown}` holds no PEM certificate"))
+            .hint("it must contain `-----BEGIN CERTIFICATE-----`"));
+    }
+    Ok(certificates)
+}
+
+fn failure(url: &str, error: &reqwest::Error) -> SendError {
+    let (url, why) = (url.to_owned(), reason(error));
+    if why.contains("certificate") {
+        SendError::Untrusted { url, why }
+    } else if error.is_connect() || error.is_builder() {
+        SendError::NotSent { url, why }
+    } else if error.is_timeout() {
+        SendError::Lost { url, why: "it took too long".to_owned() }
+    } else {
+        SendError::Lost { url, why }
+    }
+}
+
+/// The innermost cause: reqwest's outer texts only repeat the URL, with its query.
+fn reason(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut innermost = error;
+    while let Some(source) = innermost.source() {
+        innermost = source;
+    }
+    foreign(&innermost.to_string())
+}
+
+/// A URL for logs and messages: parameter values are codes, tokens and hints, so the query is left out.
+pub fn shown_url(url: &str) -> String {
+    foreign(url.split(['?', '#']).next().unwrap_or_default())
+}
+
+/// Whether plain http to this URL stays on this machine (RFC 8252 §8.3).
+pub fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(url::Host::Domain(name)) => name == "localhost",
+        Some(url::Host::Ipv4(address)) => address.is_loopback(),
+        Some(url::Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_is_shown_without_its_parameters() {
+        assert_eq!(shown_url("https://idp.example.com/a?code=secret#x"), "https://idp.example.com/a");
+        assert_eq!(shown_url("https://idp.example.com/a#frag"), "https://idp.example.com/a");
+    }
+
+    #[test]
+    fn loopback_is_decided_on_the_parsed_host() {
+        for (url, expected) in [
+            ("http://localhost:1/", true),
+            ("http://127.0.0.9/", true),
+            ("http://[::1]:2/", true),
+            ("http://localhost.example.com/", false),
+            ("http://127.0.0.1.example.com/", false),
+            ("http://10.0.0.1/", false),
+            ("http://user@example.com#@localhost/", false),
+        ] {
+            assert_eq!(is_loopback(&Url::parse(url).unwrap()), expected, "{url}");
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! OpenID Connect and OAuth 2.0: what we ask a provider, and how its answers are judged.
+//!
+//! | file | what | source |
+//! |---|---|---|
+//! | `metadata` | discovery document and JSON Web Key Set | OIDC Discovery §4, RFC 8414 |
+//! | `authorization` | authorization request: PKCE, state, nonce; redeeming the code | RFC 6749 §4.1, RFC 7636, OIDC Core §3.1.2 |
+//! | `device` | device authorization and polling | RFC 8628 |
+//! | `token` | token endpoint: its answers, refresh, revocation | RFC 6749 §5, §6, RFC 7009 |
+//! | `id_token` | signature and claims of an ID token | OIDC Core §3.1.3.7, §12.2 |
+//! | `access_token` | would MongoDB take this access token | RFC 7519, MongoDB's server rules |
+//! | `logout` | the provider's own sign-out page | OIDC RP-Initiated Logout §2 |
+//! | `json` | JSON without room for two readings | RFC 8725 §2.6 |
+//!
+//! The generics of `oauth2` and `openidconnect` stop here. What those crates check is left to them; what they do not
+//! check is a named function here. Judging functions are pure: bytes, time and expectation in, verdict out.
+
+pub mod access_token;
+pub mod authorization;
+pub mod device;
+pub mod id_token;
+mod json;
+pub mod logout;
+pub mod metadata;
+pub mod token;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::{Map, Value};
+
+use crate::http::SendError;
+use crate::ui::foreign;
+
+/// Why a provider's answer cannot be used. Four families that must never be confused: the provider said no, the
+/// provider broke a rule, the provider cannot do what we need, and nobody knows because no answer came.
+#[derive(Debug, thiserror::Error)]
+pub enum Fault {
+    /// An OAuth error response (RFC 6749 §4.1.2.1, §5.2; RFC 8628 §3.5).
+    #[error("`{error}`{}", description.as_ref().map(|text| format!(": {text}")).unwrap_or_default())]
+    Refused { error: String, description: Option<String> },
+
+    /// An answer that breaks a rule we rely on. `what` names the field or token.
+    #[error("{what}: {why}")]
+    Broken { what: String, why: String },
+
+    /// The provider or its settings for this client lack something; a person must change a setting.
+    #[error("{what}: {why}")]
+    Unsupported { what: String, why: String },
+
+    /// No answer, or one that says "later".
+    #[error("{why}")]
+    Unavailable {
+        why: String,
+        outcome: Outcome,
+        /// Seconds after which the provider asked to be tried again (RFC 9110 §10.2.3).
+        retry_after: Option<u64>,
+    },
+}
+
+/// What may have become of a request that got no usable answer. It decides whether the same request may be sent again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It never reached the provider.
+    NotSent,
+    /// It did, and the answer is lost: the provider may have acted on it.
+    Lost,
+    /// Something behind the provider's address failed, perhaps after acting on it (5xx).
+    ServerError,
+    /// The provider did not act on it, and says "later" (429, `temporarily_unavailable`).
+    Later,
+}
+
+impl Fault {
+    fn broken(what: impl Into<String>, why: impl Into<String>) -> Self {
+        Self::Broken { what: what.into(), why: why.into() }
+    }
+
+    fn unsupported(what: impl Into<String>, why: impl Into<String>) -> Self {
+        Self::Unsupported { what: what.into(), why: why.into() }
+    }
+}
+
+impl From<SendError> for Fault {
+    fn from(error: SendError) -> Self {
+        match error {
+            SendError::Untrusted { url, why } => Self::broken(format!("the TLS certificate of {url}"), why),
+            SendError::TooLarge { url, limit } => {
+                Self::broken(format!("the answer of {url}"), format!("it is larger than {limit} bytes"))
+            }
+            SendError::NotSent { url, why } => Self::Unavailable {
+                why: format!("cannot reach {url}: {why}"),
+                outcome: Outcome::NotSent,
+                retry_after: None,
+            },
+            SendError::Lost { url, why } => Self::Unavailable {
+                why: format!("no answer from {url}: {why}"),
+                outcome: Outcome::Lost,
+                retry_after: None,
+            },
+        }
+    }
+}
+
+/// Header and claims of a compact JWS, decoded and *not* verified.
+pub struct DecodedJwt {
+    pub header: Map<String, Value>,
+    pub claims: Map<String, Value>,
+}
+
+/// Larger than any token that a MongoDB server takes in its first message.
+const JWT_MAX: usize = 16 * 1024;
+
+/// Decodes a JWT without verifying anything (RFC 7519 §7.2 steps 1-9).
+///
+/// The error says what is wrong with its form and quotes nothing of it.
+pub fn decode_jwt(token: &str) -> Result<DecodedJwt, String> {
+    if token.len() > JWT_MAX {
+        return Err(format!("it is longer than {JWT_MAX} bytes"));
+    }
+    let parts: Vec<&str> = token.split('.').collect();
+    let (header, claims, signature) = match parts.as_slice() {
+        [header, claims, signature] => (header, claims, signature),
+        [_, _, _, _, _] => return Err("it is an encrypted token (JWE), not a signed JWT".to_owned()),
+        _ => return Err("it is not a JWT (three parts, separated by dots)".to_owned()),
+    };
+    if signature.is_empty() {
+        return Err("it has no signature".to_owned());
+    }
+    let part = |name: &str, text: &str| {
+        let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| format!("its {name} is not base64url"))?;
+        json::object(&bytes).map_err(|why| format!("its {name} cannot be read: {why}"))
+    };
+    URL_SAFE_NO_PAD.decode(signature).map_err(|_| "its signature is not base64url".to_owned())?;
+    Ok(DecodedJwt { header: part("header", header)?, claims: part("payload", claims)? })
+}
+
+/// A text claim or field, made safe to show.
+fn shown(value: Option<&Value>) -> String {
+    match value {
+        None => "nothing".to_owned(),
+        Some(Value::String(text)) => format!("`{}`", foreign(text)),
+        Some(other) => format!("`{}`", foreign(&other.to_string())),
+    }
+}

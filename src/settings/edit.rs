@@ -1,0 +1,236 @@
+//! Changes to `config.toml` that keep the person's comments, order and spelling.
+//!
+//! Two commands at once must not lose each other's change, and a crash must leave the old file or the new one: lock,
+//! read again, change, write beside it, flush, rename.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use toml_edit::{Array, DocumentMut, InlineTable, Item, Table, TableLike, Value};
+
+use super::file::Source;
+use super::schema::{Input, Setting, Shape};
+use super::{config_file, values};
+use crate::error::{Error, Kind, Result};
+use crate::ui::foreign;
+
+/// An edit takes milliseconds; whoever holds the lock for longer is stopped or gone wrong.
+const LOCK_DEADLINE: Duration = Duration::from_secs(5);
+
+/// Changes the file by `edit`, and gives back what `edit` does. Nothing is written if it fails or changes nothing.
+pub fn change<T>(edit: impl FnOnce(&mut DocumentMut) -> Result<T>) -> Result<T> {
+    change_file(&config_file()?, edit)
+}
+
+fn change_file<T>(path: &Path, edit: impl FnOnce(&mut DocumentMut) -> Result<T>) -> Result<T> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    create_folder(folder)?;
+    let _lock = lock(folder)?;
+    let before = Source::load(path)?;
+    let text = before.as_ref().map_or("", Source::text);
+    let mut document: DocumentMut = match text.parse() {
+        Ok(document) => document,
+        // The reader's words, with file, line and column, and without an excerpt of the file.
+        Err(_) => match before.as_ref().map(|source| source.parse().map(drop)) {
+            Some(Err(error)) => return Err(error),
+            _ => return Err(Error::new(Kind::Config, format!("`{}` is not TOML", foreign(&path.to_string_lossy())))),
+        },
+    };
+    let result = edit(&mut document)?;
+    let after = with_line_ends_of(text, document.to_string());
+    if after != text {
+        // What would be refused at the next start must not be written.
+        Source::new(path.to_owned(), after.clone().into_bytes())?.parse()?;
+        replace(path, after.as_bytes())?;
+    }
+    Ok(result)
+}
+
+/// The editor writes `\n`; a file from Windows keeps its `\r\n` throughout.
+fn with_line_ends_of(before: &str, after: String) -> String {
+    if before.contains("\r\n") { after.replace("\r\n", "\n").replace('\n', "\r\n") } else { after }
+}
+
+fn create_folder(folder: &Path) -> Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(folder).map_err(|error| cannot("create", folder, error))
+}
+
+/// Takes the lock that makes edits follow one another. The file stays: unlinking it would let two hold "the" lock.
+fn lock(folder: &Path) -> Result<File> {
+    let path = folder.join(".config.lock");
+    let file = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(&path)
+        .map_err(|error| cannot("open", &path, error))?;
+    let deadline = Instant::now() + LOCK_DEADLINE;
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::WouldBlock) if Instant::now() < deadline => {
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            Err(TryLockError::WouldBlock) => {
+                return Err(Error::new(
+                    Kind::TimedOut,
+                    "another mdb-login has been changing the configuration for 5 s",
+                )
+                .hint("look for a stopped `mdb-login profile` command, then try again"));
+            }
+            Err(TryLockError::Error(error)) => return Err(cannot("lock", &path, error)),
+        }
+    }
+}
+
+/// Puts `bytes` in place of the file in one step. A symbolic link stays one, and its target is replaced, with its mode.
+fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
+    let target = if path.is_symlink() {
+        path.canonicalize().map_err(|error| cannot("follow", path, error))?
+    } else {
+        path.to_owned()
+    };
+    let folder = target.parent().map_or_else(|| PathBuf::from("."), Path::to_owned);
+    // Created 0600 whatever the umask is.
+    let mut file = tempfile::Builder::new()
+        .prefix(".config.")
+        .suffix(".tmp")
+        .tempfile_in(&folder)
+        .map_err(|error| cannot("write in", &folder, error))?;
+    let written = (|| {
+        if let Ok(metadata) = fs::metadata(&target) {
+            file.as_file().set_permissions(metadata.permissions())?;
+        }
+        file.write_all(bytes)?;
+        file.as_file().sync_all()
+    })();
+    written.map_err(|error| cannot("write", &target, error))?;
+    file.persist(&target).map_err(|error| cannot("replace", &target, error.error))?;
+    #[cfg(unix)]
+    if let Ok(folder) = File::open(&folder) {
+        // The rename is done and visible; a file system that cannot flush a folder does not undo it.
+        let _ = folder.sync_all();
+    }
+    Ok(())
+}
+
+fn cannot(what: &str, path: &Path, error: std::io::Error) -> Error {
+    Error::new(Kind::Config, format!("cannot {what} `{}`", foreign(&path.to_string_lossy()))).because(error)
+}
+
+/// Sets values in a profile, which is made if there is none. Comments beside a value stay.
+pub fn set(document: &mut DocumentMut, name: &str, settings: &[(&'static Setting, Input<'_>)]) -> Result<()> {
+    values::profile_name(name).map_err(|reason| Error::new(Kind::Usage, format!("a profile's name {reason}")))?;
+    let profiles = document.entry("profile").or_insert_with(|| {
+        let mut table = Table::new();
+        table.set_implicit(true);
+        Item::Table(table)
+    });
+    let inline = profiles.is_inline_table();
+    let profiles = profiles.as_table_like_mut().ok_or_else(|| Error::new(Kind::Config, "`profile` is not a table"))?;
+    if !profiles.contains_key(name) {
+        let new = if inline { Item::Value(InlineTable::new().into()) } else { Item::Table(Table::new()) };
+        profiles.insert(name, new);
+    }
+    let profile = find(profiles, name)?;
+    for (setting, input) in settings {
+        let mut value = toml_value(setting, input);
+        match profile.get_mut(setting.key) {
+            Some(Item::Value(old)) => {
+                *value.decor_mut() = old.decor().clone();
+                *old = value;
+            }
+            // A table of its own, `[profile.prod.auth_param]`, becomes one line.
+            _ => drop(profile.insert(setting.key, Item::Value(value))),
+        }
+    }
+    Ok(())
+}
+
+/// Removes keys from a profile; those that are not there are given back.
+pub fn unset(document: &mut DocumentMut, name: &str, keys: &[String]) -> Result<Vec<String>> {
+    let profile = find(profiles(document, name)?, name)?;
+    Ok(keys.iter().filter(|key| profile.remove(key).is_none()).cloned().collect())
+}
+
+/// Makes a profile the default.
+pub fn choose(document: &mut DocumentMut, name: &str) -> Result<()> {
+    find(profiles(document, name)?, name)?;
+    match document.get_mut("default_profile").and_then(Item::as_value_mut) {
+        Some(old) => {
+            let decor = old.decor().clone();
+            *old = name.into();
+            *old.decor_mut() = decor;
+        }
+        None => drop(document.insert("default_profile", Item::Value(name.into()))),
+    }
+    Ok(())
+}
+
+/// Gives a profile another name. If it was the default, it still is.
+pub fn rename(document: &mut DocumentMut, old: &str, new: &str) -> Result<()> {
+    values::profile_name(new).map_err(|reason| Error::new(Kind::Usage, format!("a profile's name {reason}")))?;
+    let profiles = profiles(document, old)?;
+    if profiles.contains_key(new) {
+        return Err(Error::new(Kind::Usage, format!("there is a profile called `{new}` already"))
+            .hint(format!("run `mdb-login profile remove {new}` first, if it is not needed")));
+    }
+    let Some(item) = profiles.remove(old) else { return Err(missing(old)) };
+    profiles.insert(new, item);
+    if default(document).as_deref() == Some(old) {
+        choose(document, new)?;
+    }
+    Ok(())
+}
+
+/// Removes a profile, and its being the default.
+pub fn remove(document: &mut DocumentMut, name: &str) -> Result<()> {
+    if profiles(document, name)?.remove(name).is_none() {
+        return Err(missing(name));
+    }
+    if default(document).as_deref() == Some(name) {
+        document.remove("default_profile");
+    }
+    Ok(())
+}
+
+/// The value of `default_profile`.
+pub fn default(document: &DocumentMut) -> Option<String> {
+    document.get("default_profile").and_then(Item::as_str).map(str::to_owned)
+}
+
+fn profiles<'d>(document: &'d mut DocumentMut, name: &str) -> Result<&'d mut dyn TableLike> {
+    document.get_mut("profile").and_then(Item::as_table_like_mut).ok_or_else(|| missing(name))
+}
+
+fn find<'d>(profiles: &'d mut dyn TableLike, name: &str) -> Result<&'d mut dyn TableLike> {
+    profiles.get_mut(name).and_then(Item::as_table_like_mut).ok_or_else(|| missing(name))
+}
+
+fn missing(name: &str) -> Error {
+    Error::new(Kind::Config, format!("there is no profile called `{}`", foreign(name)))
+        .hint("run `mdb-login profile list` to see the profiles")
+}
+
+fn toml_value(setting: &Setting, input: &Input<'_>) -> Value {
+    match input {
+        Input::Text(text) => text.as_ref().into(),
+        Input::Switch(on) => (*on).into(),
+        Input::Number(number) => i64::try_from(*number).unwrap_or(i64::MAX).into(),
+        // `browser = "firefox"` is what a person would write; only what a shell would split or quote needs a list.
+        Input::List(words) if setting.shape == Shape::Command => match words.as_slice() {
+            [word] if shlex::try_quote(word).is_ok_and(|quoted| quoted == *word) => word.as_ref().into(),
+            words => words.iter().map(AsRef::as_ref).collect::<Array>().into(),
+        },
+        Input::List(words) => words.iter().map(AsRef::as_ref).collect::<Array>().into(),
+        Input::Pairs(pairs) => {
+            pairs.iter().map(|(name, value)| (name.as_ref(), value.as_ref())).collect::<InlineTable>().into()
+        }
+    }
+}

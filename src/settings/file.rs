@@ -1,0 +1,339 @@
+//! `config.toml`: read once, from a file that only its owner can have written, and taken apart with every mistake named
+//! by file, line and column.
+//!
+//! Nothing of the file's text is ever repeated in a message except the names of keys: whatever else stands there may
+//! be a secret that somebody put in the wrong place.
+
+use std::borrow::Cow;
+use std::fs::{File, OpenOptions};
+use std::io::{ErrorKind, Read};
+use std::path::{Path, PathBuf};
+
+use toml::de::{DeTable, DeValue};
+
+use super::schema::{self, Input, Setting};
+use super::values;
+use crate::error::{Error, Kind, Result};
+use crate::ui::foreign;
+
+/// More than anybody writes by hand, little enough to read at every start.
+const MAX_BYTES: u64 = 1 << 20;
+
+/// The version of the format that this program writes and understands.
+const VERSION: i64 = 1;
+
+/// The text of the file, and where it came from.
+pub struct Source {
+    path: PathBuf,
+    text: String,
+}
+
+/// The file's content, its structure checked: known keys, right types, good names, no secrets.
+pub struct Config<'a> {
+    source: &'a Source,
+    /// The profile to use unless one is named, and where that is said.
+    pub default_profile: Option<(Cow<'a, str>, usize)>,
+    pub defaults: Section<'a>,
+    pub profiles: Vec<(Cow<'a, str>, Section<'a>)>,
+}
+
+/// The settings of one table.
+#[derive(Default)]
+pub struct Section<'a>(Vec<Item<'a>>);
+
+/// One setting as the file has it.
+pub struct Item<'a> {
+    setting: &'static Setting,
+    pub input: Input<'a>,
+    /// Where the value stands, in bytes from the start.
+    pub offset: usize,
+}
+
+impl<'a> Section<'a> {
+    pub fn get(&self, setting: &Setting) -> Option<&Item<'a>> {
+        self.0.iter().find(|item| std::ptr::eq(item.setting, setting))
+    }
+}
+
+impl<'a> Config<'a> {
+    pub fn profile(&self, name: &str) -> Option<&Section<'a>> {
+        self.profiles.iter().find(|(known, _)| known == name).map(|(_, section)| section)
+    }
+
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.profiles.iter().map(|(name, _)| name.as_ref())
+    }
+
+    pub fn source(&self) -> &'a Source {
+        self.source
+    }
+}
+
+impl Source {
+    /// Reads the file; `None` if there is none.
+    ///
+    /// Opened without blocking and judged by what was opened: neither a FIFO nor `/dev/zero` can hold the program up,
+    /// and nobody can swap the file between check and use.
+    pub fn load(path: &Path) -> Result<Option<Self>> {
+        let shown = || foreign(&path.to_string_lossy());
+        let file = match open(path) {
+            Ok(file) => file,
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(None),
+            Err(error) => {
+                return Err(Error::new(Kind::Config, format!("cannot open `{}`", shown())).because(error));
+            }
+        };
+        let bytes = trusted(&file, path)
+            .and_then(|()| {
+                let mut bytes = Vec::new();
+                file.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(|error| (error.to_string(), None))?;
+                Ok(bytes)
+            })
+            .map_err(|(why, hint)| {
+                let error = Error::new(Kind::Config, format!("`{}` is not used: {}", shown(), foreign(&why)));
+                if let Some(hint) = hint { error.hint(hint) } else { error }
+            })?;
+        Self::new(path.to_owned(), bytes).map(Some)
+    }
+
+    /// Takes the bytes of a file as TOML's UTF-8.
+    pub fn new(path: PathBuf, bytes: Vec<u8>) -> Result<Self> {
+        let mut source = Self { path, text: String::new() };
+        if bytes.len() as u64 > MAX_BYTES {
+            return Err(source.refusal("is larger than 1 MiB"));
+        }
+        if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
+            return Err(source.refusal("is written in UTF-16").hint("save it as UTF-8"));
+        }
+        match String::from_utf8(bytes) {
+            Ok(text) => source.text = text,
+            Err(error) => {
+                let valid = error.utf8_error().valid_up_to();
+                source.text = String::from_utf8_lossy(error.as_bytes()).into_owned();
+                return Err(source.error(valid, "this is not UTF-8"));
+            }
+        }
+        if source.text.starts_with('\u{feff}') {
+            source.text.remove(0);
+        }
+        if let Some(offset) = source.text.find('\0') {
+            return Err(source.error(offset, "this is a NUL byte, not text"));
+        }
+        Ok(source)
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Line and column of a byte offset, counted in characters from 1.
+    pub fn position(&self, offset: usize) -> (usize, usize) {
+        let before = self.text.get(..offset).unwrap_or(&self.text);
+        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+        let column = before.get(line_start..).map_or(0, |line| line.chars().count()) + 1;
+        (before.matches('\n').count() + 1, column)
+    }
+
+    /// A refusal of what stands at `offset`: `file:line:column: why`.
+    pub fn error(&self, offset: usize, why: impl AsRef<str>) -> Error {
+        let (line, column) = self.position(offset);
+        let path = foreign(&self.path.to_string_lossy());
+        Error::new(Kind::Config, format!("{path}:{line}:{column}: {}", why.as_ref()))
+    }
+
+    fn refusal(&self, why: &str) -> Error {
+        Error::new(Kind::Config, format!("`{}` {why}", foreign(&self.path.to_string_lossy())))
+    }
+
+    /// Takes the file apart.
+    pub fn parse(&self) -> Result<Config<'_>> {
+        let root = DeTable::parse(&self.text).map_err(|error| self.syntax_error(&error))?.into_inner();
+        // Before anything else: a newer file may hold keys that only a newer program knows.
+        for (key, value) in root.iter().filter(|(key, _)| key.get_ref() == "version") {
+            self.check_version(key.span().start, value.get_ref())?;
+        }
+        let mut config =
+            Config { source: self, default_profile: None, defaults: Section::default(), profiles: Vec::new() };
+        for (key, value) in root {
+            let offset = value.span().start;
+            match (key.get_ref().as_ref(), value.into_inner()) {
+                ("version", _) => {}
+                ("default_profile", DeValue::String(name)) => {
+                    self.check_name(offset, "`default_profile`", &name)?;
+                    config.default_profile = Some((name, offset));
+                }
+                ("default_profile", other) => {
+                    let what = schema::type_name(&other);
+                    return Err(self.error(offset, format!("`default_profile` must be a string, not {what}")));
+                }
+                ("defaults", DeValue::Table(table)) => config.defaults = self.section(table)?,
+                ("profile", DeValue::Table(table)) => {
+                    for (name, value) in table {
+                        let (at, offset) = (name.span().start, value.span().start);
+                        self.check_name(at, "a profile's name", name.get_ref())?;
+                        let DeValue::Table(section) = value.into_inner() else {
+                            let shown = foreign(name.get_ref());
+                            return Err(self
+                                .error(offset, format!("profile `{shown}` must be a table"))
+                                .hint(format!("write `[profile.{shown}]`, then a line for each setting")));
+                        };
+                        let section = self.section(section)?;
+                        config.profiles.push((name.into_inner(), section));
+                    }
+                }
+                (table @ ("defaults" | "profile"), other) => {
+                    let what = schema::type_name(&other);
+                    return Err(self.error(offset, format!("`{table}` must be a table, not {what}")));
+                }
+                (name, value) => return Err(self.unknown(key.span().start, name, &value, true)),
+            }
+        }
+        config.profiles.sort_by(|(a, _), (b, _)| a.cmp(b));
+        Ok(config)
+    }
+
+    fn section<'a>(&self, table: DeTable<'a>) -> Result<Section<'a>> {
+        let mut items = Vec::new();
+        for (key, value) in table {
+            let offset = value.span().start;
+            let Some(setting) = schema::find(key.get_ref()) else {
+                return Err(self.unknown(key.span().start, key.get_ref(), value.get_ref(), false));
+            };
+            let input = setting
+                .shape
+                .from_toml(value.get_ref())
+                .map_err(|reason| self.error(offset, format!("`{}` {reason}", setting.key)))?;
+            items.push(Item { setting, input, offset });
+        }
+        Ok(Section(items))
+    }
+
+    /// A key that means nothing here. Ignoring it would run with settings that the person did not choose.
+    fn unknown(&self, offset: usize, key: &str, value: &DeValue<'_>, top: bool) -> Error {
+        let shown = foreign(key);
+        if values::is_secret_name(key) && matches!(value, DeValue::String(_)) {
+            return self
+                .error(offset, format!("`{shown}` is a secret, and secrets do not belong in this file"))
+                .hint("remove the line and have the secret replaced: backups and editors may have kept it")
+                .hint("for a client secret, name a file that only you can read: `client_secret_file = \"/path\"`");
+        }
+        let error = self.error(offset, format!("unknown key `{shown}`"));
+        if top && schema::find(key).is_some() {
+            return error.hint(format!("`{shown}` belongs under `[profile.NAME]` or `[defaults]`"));
+        }
+        let nearest = if top {
+            schema::nearest(key, ["version", "default_profile", "defaults", "profile"])
+        } else {
+            schema::nearest(key, schema::ALL.iter().map(|setting| setting.key))
+        };
+        match nearest {
+            Some(nearest) => error.hint(format!("did you mean `{nearest}`?")),
+            None => error.hint("run `mdb-login profile set --help` to see every key"),
+        }
+    }
+
+    fn check_version(&self, offset: usize, value: &DeValue<'_>) -> Result<()> {
+        let number = value.as_integer().and_then(|n| i64::from_str_radix(n.as_str(), n.radix()).ok());
+        match number {
+            Some(VERSION) => Ok(()),
+            Some(number) if number > VERSION => {
+                Err(self.error(offset, format!("a file of version {number} needs a newer mdb-login")))
+            }
+            _ => Err(self.error(offset, format!("`version` must be {VERSION}"))),
+        }
+    }
+
+    fn check_name(&self, offset: usize, what: &str, name: &str) -> Result<()> {
+        values::profile_name(name).map_err(|reason| self.error(offset, format!("{what} {reason}")))
+    }
+
+    /// The parser's own message without its excerpt of the file.
+    fn syntax_error(&self, error: &toml::de::Error) -> Error {
+        let span = error.span().unwrap_or_default();
+        let mut why = foreign(error.message());
+        if why.starts_with("duplicate key") {
+            if let Some(key) = self.text.get(span.clone()) {
+                why = format!("`{}` is here for the second time", foreign(key));
+                if let Some(first) = self.first_of(key, span.start) {
+                    why = format!("{why}; the first is on line {}", self.position(first).0);
+                }
+            }
+        }
+        self.error(span.start, why)
+    }
+
+    /// Where the key stood before: the last one of that spelling above, for TOML tables cannot be interleaved.
+    fn first_of(&self, key: &str, second: usize) -> Option<usize> {
+        fn visit(table: &DeTable<'_>, text: &str, key: &str, second: usize, found: &mut Option<usize>) {
+            for (name, value) in table {
+                let span = name.span();
+                if span.start < second && text.get(span.clone()) == Some(key) && Some(span.start) > *found {
+                    *found = Some(span.start);
+                }
+                if let DeValue::Table(inner) = value.get_ref() {
+                    visit(inner, text, key, second, found);
+                }
+            }
+        }
+        let (root, _) = DeTable::parse_recoverable(&self.text);
+        let mut found = None;
+        visit(root.get_ref(), &self.text, key, second, &mut found);
+        found
+    }
+}
+
+/// Opens for reading, never waiting for a writer at the other end.
+fn open(path: &Path) -> std::io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt;
+        let flags = rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOCTTY;
+        options.custom_flags(i32::try_from(flags.bits()).unwrap_or(0));
+    }
+    options.open(path)
+}
+
+/// Why a file is not to be believed, and what mends it.
+type Distrust = (String, Option<String>);
+
+/// Whoever can write this file can choose the provider that sees the person's password, so it must be a regular file
+/// that nobody else can change.
+fn trusted(file: &File, path: &Path) -> Result<(), Distrust> {
+    let metadata = file.metadata().map_err(|error| (error.to_string(), None))?;
+    if metadata.is_dir() {
+        return Err(("it is a folder".into(), None));
+    }
+    if !metadata.is_file() {
+        return Err(("it is not a regular file".into(), None));
+    }
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+        let me = rustix::process::geteuid().as_raw();
+        let shown = shlex::try_quote(&path.to_string_lossy()).map(Cow::into_owned).unwrap_or_default();
+        if metadata.uid() != me && metadata.uid() != 0 {
+            let why = format!("it belongs to another user (uid {}, you are {me})", metadata.uid());
+            return Err((why, Some(format!("run `sudo chown {me} {shown}` after reading what is in it"))));
+        }
+        if metadata.mode() & 0o022 != 0 {
+            let why = format!("other users may write to it (mode {:04o})", metadata.mode() & 0o7777);
+            return Err((why, Some(format!("run `chmod go-w {shown}` after reading what is in it"))));
+        }
+        // In a folder that all may write to and that lacks the sticky bit, anybody can put another file in its place.
+        let folder = path.parent().and_then(|folder| folder.metadata().ok());
+        if folder.is_some_and(|folder| folder.mode() & 0o1002 == 0o002) {
+            let shown = path.parent().map(|folder| folder.to_string_lossy()).unwrap_or_default();
+            let shown = shlex::try_quote(&shown).map(Cow::into_owned).unwrap_or_default();
+            return Err(("all users may write to its folder".into(), Some(format!("run `chmod o-w {shown}`"))));
+        }
+    }
+    #[cfg(not(unix))]
+    let _ = path;
+    Ok(())
+}

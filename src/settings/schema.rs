@@ -1,0 +1,424 @@
+//! The one table of settings: key, flag, environment variable, default and help of each, how it is written, what makes
+//! a value acceptable, and how it is shown.
+//!
+//! The file's validation, the environment, `profile set`, `profile show`, the flags' help texts and the manual are all
+//! made from it, so a setting is added here and in [`Settings`], and nowhere else.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use toml::de::DeValue;
+
+use super::Settings;
+use super::values::{self, BrowserChoice, ClientSecretSource, FlowChoice, Reason, StoreChoice};
+
+/// One row of the table.
+pub struct Setting {
+    /// The key in a profile.
+    pub key: &'static str,
+    pub shape: Shape,
+    /// The flag that sets it, if there is one.
+    pub flag: Option<&'static str>,
+    /// The environment variable: `MDB_LOGIN_` and the key in capitals.
+    pub env: &'static str,
+    /// The built-in value, written as in the environment.
+    pub default: Option<&'static str>,
+    /// One line without full stop.
+    pub help: &'static str,
+    /// [`Setting::help`] with the default and the variable, as `--help` shows it.
+    pub flag_help: &'static str,
+    pub(super) apply: fn(&mut Settings, Input<'_>) -> Result<(), Reason>,
+    show: fn(&Settings) -> Value,
+}
+
+impl fmt::Debug for Setting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.key)
+    }
+}
+
+impl Setting {
+    /// The value in effect; null where there is none.
+    pub fn show(&self, settings: &Settings) -> Value {
+        (self.show)(settings)
+    }
+
+    /// Whether `input` would be accepted, other settings aside.
+    pub fn check(&self, input: Input<'_>) -> Result<(), Reason> {
+        (self.apply)(&mut Settings::blank(), input)
+    }
+}
+
+/// How a value is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    Text,
+    /// TOML: an array of strings, or one string. Elsewhere: separated by spaces, or the flag repeated.
+    Words,
+    /// TOML: a table of strings. Elsewhere: `name=value`, separated by spaces, or the flag repeated.
+    Pairs,
+    /// TOML: a boolean. Elsewhere: `true` or `false`.
+    Switch,
+    /// A whole number, not negative.
+    Number,
+    /// A text such as `30s` or `5m`.
+    Duration,
+    /// A file; absolute where it is written down for later.
+    Path,
+    /// TOML: an array of strings, or one string. A string is split as a shell would split it.
+    Command,
+    Choice(&'static [&'static str]),
+}
+
+/// A value as it was written, its shape checked and its meaning not yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Input<'a> {
+    Text(Cow<'a, str>),
+    List(Vec<Cow<'a, str>>),
+    Pairs(Vec<(Cow<'a, str>, Cow<'a, str>)>),
+    Switch(bool),
+    Number(u64),
+}
+
+impl<'a> Input<'a> {
+    fn text(self) -> Result<Cow<'a, str>, Reason> {
+        if let Self::Text(text) = self { Ok(text) } else { Err("must be a string".into()) }
+    }
+
+    fn list(self) -> Result<Vec<Cow<'a, str>>, Reason> {
+        if let Self::List(list) = self { Ok(list) } else { Err("must be a list of strings".into()) }
+    }
+
+    fn pairs(self) -> Result<Vec<(Cow<'a, str>, Cow<'a, str>)>, Reason> {
+        if let Self::Pairs(pairs) = self { Ok(pairs) } else { Err("must be a table of strings".into()) }
+    }
+
+    fn switch(self) -> Result<bool, Reason> {
+        if let Self::Switch(on) = self { Ok(on) } else { Err("must be true or false".into()) }
+    }
+
+    fn number(self) -> Result<u64, Reason> {
+        if let Self::Number(number) = self { Ok(number) } else { Err("must be a whole number".into()) }
+    }
+}
+
+impl Shape {
+    /// Reads a value from the environment or from `profile set`.
+    pub fn from_text(self, text: &str) -> Result<Input<'_>, Reason> {
+        Ok(match self {
+            Self::Words => Input::List(text.split_whitespace().map(Cow::Borrowed).collect()),
+            Self::Pairs => Input::Pairs(text.split_whitespace().map(pair).collect::<Result<_, _>>()?),
+            Self::Switch => Input::Switch(match text {
+                "true" | "1" | "yes" => true,
+                "false" | "0" | "no" => false,
+                _ => return Err("must be `true` or `false`".into()),
+            }),
+            Self::Number => Input::Number(text.parse().map_err(|_| "must be a whole number, not negative")?),
+            Self::Command => Input::List(values::split_command(text)?.into_iter().map(Cow::Owned).collect()),
+            Self::Choice(choices) => Input::Text(one_of(choices, text.into())?),
+            Self::Text | Self::Duration | Self::Path => Input::Text(text.into()),
+        })
+    }
+
+    /// Reads the values of a flag, in the order in which they were typed.
+    pub fn from_flag(self, texts: &[String]) -> Result<Input<'_>, Reason> {
+        Ok(match self {
+            Self::Words => Input::List(texts.iter().flat_map(|t| words_or_empty(t)).map(Cow::Borrowed).collect()),
+            Self::Pairs => Input::Pairs(texts.iter().map(|text| pair(text)).collect::<Result<_, _>>()?),
+            _ => return self.from_text(texts.last().map_or("", String::as_str)),
+        })
+    }
+
+    /// Reads a value from the configuration file.
+    pub fn from_toml<'a>(self, value: &DeValue<'a>) -> Result<Input<'a>, Reason> {
+        Ok(match (self, value) {
+            (Self::Switch, DeValue::Boolean(on)) => Input::Switch(*on),
+            (Self::Number, DeValue::Integer(number)) => {
+                Input::Number(u64::from_str_radix(number.as_str(), number.radix()).map_err(|_| "must not be negative")?)
+            }
+            (Self::Choice(choices), DeValue::String(text)) => Input::Text(one_of(choices, text.clone())?),
+            (Self::Text | Self::Duration | Self::Path, DeValue::String(text)) => Input::Text(text.clone()),
+            (Self::Words, DeValue::String(text)) => {
+                Input::List(text.split_whitespace().map(|word| Cow::Owned(word.to_owned())).collect())
+            }
+            (Self::Command, DeValue::String(text)) => {
+                Input::List(values::split_command(text)?.into_iter().map(Cow::Owned).collect())
+            }
+            (Self::Words | Self::Command, DeValue::Array(items)) => Input::List(
+                items
+                    .iter()
+                    .map(|item| match item.get_ref() {
+                        DeValue::String(text) => Ok(text.clone()),
+                        other => Err(format!("must be a list of strings; one item is {}", type_name(other))),
+                    })
+                    .collect::<Result<_, _>>()?,
+            ),
+            (Self::Pairs, DeValue::Table(table)) => Input::Pairs(
+                table
+                    .iter()
+                    .map(|(name, value)| match value.get_ref() {
+                        DeValue::String(text) => Ok((name.get_ref().clone(), text.clone())),
+                        other => Err(format!("must be a table of strings; one value is {}", type_name(other))),
+                    })
+                    .collect::<Result<_, _>>()?,
+            ),
+            (_, other) => return Err(format!("must be {}, not {}", self.toml_form(), type_name(other))),
+        })
+    }
+
+    /// What to write in the file, as the rest of "must be …".
+    fn toml_form(self) -> &'static str {
+        match self {
+            Self::Text | Self::Path => "a string",
+            Self::Words | Self::Command => "a list of strings",
+            Self::Pairs => "a table of strings",
+            Self::Switch => "true or false",
+            Self::Number => "a whole number",
+            Self::Duration => "a string with a unit, such as \"30s\"",
+            Self::Choice(_) => "one of its names, as a string",
+        }
+    }
+}
+
+/// Words separated by spaces; an empty flag value stays one empty word, so that it is refused and not overlooked.
+fn words_or_empty(text: &str) -> Vec<&str> {
+    if text.trim().is_empty() { vec![""] } else { text.split_whitespace().collect() }
+}
+
+fn pair(text: &str) -> Result<(Cow<'_, str>, Cow<'_, str>), Reason> {
+    let (name, value) = text.split_once('=').ok_or("must be written `name=value`")?;
+    Ok((name.into(), value.into()))
+}
+
+fn one_of<'a>(choices: &[&str], text: Cow<'a, str>) -> Result<Cow<'a, str>, Reason> {
+    if choices.contains(&text.as_ref()) {
+        return Ok(text);
+    }
+    let names: Vec<String> = choices.iter().map(|choice| format!("`{choice}`")).collect();
+    Err(format!("must be one of {}", names.join(", ")))
+}
+
+/// The TOML type of a value, as the rest of "is …".
+pub fn type_name(value: &DeValue<'_>) -> &'static str {
+    match value {
+        DeValue::String(_) => "a string",
+        DeValue::Integer(_) => "a number",
+        DeValue::Float(_) => "a fraction",
+        DeValue::Boolean(_) => "a boolean",
+        DeValue::Datetime(_) => "a date",
+        DeValue::Array(_) => "a list",
+        DeValue::Table(_) => "a table",
+    }
+}
+
+macro_rules! flag_help {
+    ($help:literal, $env:literal, None) => {
+        concat!($help, " [env: ", $env, "]")
+    };
+    ($help:literal, $env:literal, $default:literal) => {
+        concat!($help, " [default: ", $default, "] [env: ", $env, "]")
+    };
+}
+
+macro_rules! default {
+    (None) => {
+        None
+    };
+    ($default:literal) => {
+        Some($default)
+    };
+}
+
+macro_rules! settings {
+    ($($name:ident { $key:literal, $shape:expr, $flag:expr, $env:literal, default $default:tt, $help:literal,
+        apply $apply:expr, show $show:expr })*) => {
+        $(pub static $name: Setting = Setting {
+            key: $key, shape: $shape, flag: $flag, env: $env, default: default!($default), help: $help,
+            flag_help: flag_help!($help, $env, $default), apply: $apply, show: $show,
+        };)*
+
+        /// Every setting, in the order in which they are shown.
+        pub static ALL: &[&Setting] = &[$(&$name),*];
+    };
+}
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+settings! {
+    ISSUER { "issuer", Shape::Text, Some("--issuer"), "MDB_LOGIN_ISSUER", default None,
+        "Issuer URL of the identity provider",
+        apply |s, i| { s.issuer = values::issuer(&i.text()?)?; Ok(()) },
+        show |s| text(Some(&s.issuer)) }
+    CLIENT_ID { "client_id", Shape::Text, Some("--client-id"), "MDB_LOGIN_CLIENT_ID", default None,
+        "Client id under which the provider knows mdb-login",
+        apply |s, i| { s.client_id = values::client_id(&i.text()?)?; Ok(()) },
+        show |s| text(Some(&s.client_id)) }
+    AUDIENCE { "audience", Shape::Text, Some("--audience"), "MDB_LOGIN_AUDIENCE", default None,
+        "Audience that access tokens must be for; the client id unless set",
+        apply |s, i| { s.audience = values::text(&i.text()?, 1024)?; Ok(()) },
+        show |s| text(Some(&s.audience)) }
+    SCOPE { "scope", Shape::Words, Some("--scope"), "MDB_LOGIN_SCOPE", default "openid offline_access",
+        "Scope to ask for; may be repeated",
+        apply |s, i| { s.scopes.list = values::scopes(&i.list()?)?; Ok(()) },
+        show |s| json!(s.scopes.list) }
+    RESOURCE { "resource", Shape::Words, Some("--resource"), "MDB_LOGIN_RESOURCE", default None,
+        "Resource indicator to ask for (RFC 8707); may be repeated",
+        apply |s, i| { s.resource = values::resources(&i.list()?)?; Ok(()) },
+        show |s| list(&s.resource) }
+    ID_TOKEN { "id_token_as_access_token", Shape::Switch, Some("--id-token"), "MDB_LOGIN_ID_TOKEN_AS_ACCESS_TOKEN",
+        default "false",
+        "Hand out the ID token, for providers whose access tokens are no JWTs",
+        apply |s, i| { s.id_token_as_access_token = i.switch()?; Ok(()) },
+        show |s| json!(s.id_token_as_access_token) }
+    CLIENT_SECRET_FILE { "client_secret_file", Shape::Path, Some("--client-secret-file"), "MDB_LOGIN_CLIENT_SECRET_FILE",
+        default None,
+        "File that holds the client secret, if the provider insists on one",
+        apply |s, i| { s.client_secret = Some(ClientSecretSource::File(values::path(&i.text()?)?)); Ok(()) },
+        show |s| match &s.client_secret {
+            Some(ClientSecretSource::File(path)) => json!(path.to_string_lossy()),
+            _ => Value::Null,
+        } }
+    CLIENT_SECRET_COMMAND { "client_secret_command", Shape::Command, None, "MDB_LOGIN_CLIENT_SECRET_COMMAND", default None,
+        "Command that prints the client secret",
+        apply |s, i| { s.client_secret = Some(ClientSecretSource::Command(values::command(&i.list()?)?)); Ok(()) },
+        show |s| match &s.client_secret {
+            Some(ClientSecretSource::Command(words)) => json!(words),
+            _ => Value::Null,
+        } }
+    FLOW { "flow", Shape::Choice(&["browser", "device"]), Some("--device"), "MDB_LOGIN_FLOW", default "browser",
+        "How to sign in: `browser`, or `device` for a code to type on another device",
+        apply |s, i| {
+            s.flow = if i.text()? == "device" { FlowChoice::Device } else { FlowChoice::Browser };
+            Ok(())
+        },
+        show |s| json!(match s.flow { FlowChoice::Browser => "browser", FlowChoice::Device => "device" }) }
+    DEVICE_FALLBACK { "device_fallback", Shape::Switch, None, "MDB_LOGIN_DEVICE_FALLBACK", default "false",
+        "Sign in with a device code where no browser can be opened",
+        apply |s, i| { s.device_fallback = i.switch()?; Ok(()) },
+        show |s| json!(s.device_fallback) }
+    BROWSER { "browser", Shape::Command, Some("--browser"), "MDB_LOGIN_BROWSER", default "system",
+        "Command that opens the sign-in page: `%s` stands for its URL; or `system`, or `none`",
+        apply |s, i| { s.browser = values::browser(&i.list()?)?; Ok(()) },
+        show |s| match &s.browser {
+            BrowserChoice::System => json!("system"),
+            BrowserChoice::None => json!("none"),
+            BrowserChoice::Command(words) => json!(words),
+        } }
+    REDIRECT_URI { "redirect_uri", Shape::Words, Some("--redirect-uri"), "MDB_LOGIN_REDIRECT_URI",
+        default "http://localhost:27097/redirect",
+        "Redirect URI registered with the provider; may be repeated, tried in order",
+        apply |s, i| { s.redirect_uris = values::redirect_uris(&i.list()?)?; Ok(()) },
+        show |s| json!(s.redirect_uris.iter().map(ToString::to_string).collect::<Vec<_>>()) }
+    LOGIN_HINT { "login_hint", Shape::Text, Some("--login-hint"), "MDB_LOGIN_LOGIN_HINT", default None,
+        "Account to sign in with, such as ada@example.com; each has a session of its own",
+        apply |s, i| { s.authorization.login_hint = Some(values::text(&i.text()?, 1024)?); Ok(()) },
+        show |s| text(s.authorization.login_hint.as_ref()) }
+    PROMPT { "prompt", Shape::Text, Some("--prompt"), "MDB_LOGIN_PROMPT", default None,
+        "What the provider should ask for: `login`, `consent`, `select_account`, …",
+        apply |s, i| { s.authorization.prompt = Some(values::text(&i.text()?, 256)?); Ok(()) },
+        show |s| text(s.authorization.prompt.as_ref()) }
+    ACR_VALUES { "acr_values", Shape::Text, Some("--acr-values"), "MDB_LOGIN_ACR_VALUES", default None,
+        "Authentication context classes to ask for, best first, separated by spaces",
+        apply |s, i| { s.authorization.acr_values = Some(values::text(&i.text()?, 1024)?); Ok(()) },
+        show |s| text(s.authorization.acr_values.as_ref()) }
+    MAX_AGE { "max_age", Shape::Number, Some("--max-age"), "MDB_LOGIN_MAX_AGE", default None,
+        "Sign in again if the last time was more than this many seconds ago",
+        apply |s, i| {
+            let seconds = i.number()?;
+            s.authorization.max_age = Some(u32::try_from(seconds).map_err(|_| "is too large")?.into());
+            Ok(())
+        },
+        show |s| json!(s.authorization.max_age) }
+    DOMAIN_HINT { "domain_hint", Shape::Text, Some("--domain-hint"), "MDB_LOGIN_DOMAIN_HINT", default None,
+        "Directory to sign in to, for Microsoft Entra",
+        apply |s, i| { s.authorization.domain_hint = Some(values::text(&i.text()?, 256)?); Ok(()) },
+        show |s| text(s.authorization.domain_hint.as_ref()) }
+    AUTH_PARAM { "auth_param", Shape::Pairs, Some("--auth-param"), "MDB_LOGIN_AUTH_PARAM", default None,
+        "Additional parameter of the authorization request; may be repeated",
+        apply |s, i| { s.authorization.extra = values::auth_params(&i.pairs()?)?; Ok(()) },
+        show |s| match s.authorization.extra.as_slice() {
+            [] => Value::Null,
+            pairs => Value::Object(pairs.iter().map(|(name, value)| (name.clone(), json!(value))).collect()),
+        } }
+    NONCE { "nonce", Shape::Switch, Some("--no-nonce"), "MDB_LOGIN_NONCE", default "true",
+        "Tie the ID token to this sign-in with a nonce; off only for a provider that drops it",
+        apply |s, i| { s.nonce = i.switch()?; Ok(()) },
+        show |s| json!(s.nonce) }
+    TIMEOUT { "timeout", Shape::Duration, Some("--timeout"), "MDB_LOGIN_TIMEOUT", default "5m",
+        "How long to wait for the person, 5s to 1h",
+        apply |s, i| { s.timeout = values::duration(&i.text()?, (Duration::from_secs(5), HOUR))?; Ok(()) },
+        show |s| duration(Some(s.timeout)) }
+    STORE { "store", Shape::Choice(&["auto", "keyring", "kernel", "file"]), Some("--store"), "MDB_LOGIN_STORE",
+        default "auto",
+        "Where the session is kept: `auto`, `keyring`, `kernel` (Linux), or a 0600 `file`",
+        apply |s, i| {
+            s.store = match i.text()?.as_ref() {
+                "keyring" => StoreChoice::Keyring,
+                "kernel" => StoreChoice::Kernel,
+                "file" => StoreChoice::File,
+                _ => StoreChoice::Auto,
+            };
+            Ok(())
+        },
+        show |s| json!(match s.store {
+            StoreChoice::Auto => "auto",
+            StoreChoice::Keyring => "keyring",
+            StoreChoice::Kernel => "kernel",
+            StoreChoice::File => "file",
+        }) }
+    MIN_TTL { "min_ttl", Shape::Duration, Some("--min-ttl"), "MDB_LOGIN_MIN_TTL", default None,
+        "Renew a token that would expire sooner than this, 0s to 24h",
+        apply |s, i| { s.min_ttl = Some(values::duration(&i.text()?, (Duration::ZERO, 24 * HOUR))?); Ok(()) },
+        show |s| duration(s.min_ttl) }
+    CA_FILE { "ca_file", Shape::Path, Some("--ca-file"), "MDB_LOGIN_CA_FILE", default None,
+        "PEM file of further certificate authorities to trust",
+        apply |s, i| { s.ca_file = Some(values::path(&i.text()?)?); Ok(()) },
+        show |s| json!(s.ca_file.as_ref().map(|path| path.to_string_lossy())) }
+    PROXY { "proxy", Shape::Text, Some("--proxy"), "MDB_LOGIN_PROXY", default None,
+        "Proxy to reach the provider through, instead of the system's",
+        apply |s, i| { s.proxy = Some(values::proxy(&i.text()?)?); Ok(()) },
+        show |s| json!(s.proxy) }
+    HTTP_TIMEOUT { "http_timeout", Shape::Duration, Some("--http-timeout"), "MDB_LOGIN_HTTP_TIMEOUT", default "12s",
+        "How long one request may take, 1s to 2m",
+        apply |s, i| {
+            s.http_timeout = values::duration(&i.text()?, (Duration::from_secs(1), Duration::from_secs(120)))?;
+            Ok(())
+        },
+        show |s| duration(Some(s.http_timeout)) }
+}
+
+/// The setting called `key`.
+pub fn find(key: &str) -> Option<&'static Setting> {
+    ALL.iter().copied().find(|setting| setting.key == key)
+}
+
+/// The known word that `word` was probably meant to be.
+pub fn nearest<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
+    let word = word.to_ascii_lowercase().replace('-', "_");
+    known
+        .into_iter()
+        .map(|candidate| {
+            let plain = candidate.to_ascii_lowercase().replace('-', "_");
+            // `scopes` for `scope`, `id_token` for `id_token_as_access_token`: long relatives that no edit distance finds.
+            let related = word.len() > 3 && (plain.starts_with(&word) || word.starts_with(&plain));
+            (if related { 1 } else { strsim::damerau_levenshtein(&word, &plain) }, candidate)
+        })
+        .min_by_key(|(distance, _)| *distance)
+        .filter(|(distance, candidate)| *distance <= (candidate.len() / 3).max(1))
+        .map(|(_, candidate)| candidate)
+}
+
+/// A text of which the empty one means "not set".
+fn text(text: Option<&String>) -> Value {
+    text.filter(|text| !text.is_empty()).map_or(Value::Null, |text| json!(text))
+}
+
+fn list(items: &[String]) -> Value {
+    if items.is_empty() { Value::Null } else { json!(items) }
+}
+
+fn duration(duration: Option<Duration>) -> Value {
+    duration.map_or(Value::Null, |duration| json!(humantime::format_duration(duration).to_string()))
+}

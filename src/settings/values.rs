@@ -1,0 +1,399 @@
+//! What one value may look like: pure functions from text to meaning.
+//!
+//! Each gives the meaning or says why not, as the rest of a sentence that starts with the setting's name ("is empty").
+//! The reasons never repeat the value: it may be a password that was pasted into the wrong place.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use url::{Host, Url};
+
+/// The scopes to ask for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Scopes {
+    /// In the order they were written, each once, `openid` always among them.
+    pub list: Vec<String>,
+    /// Nobody asked for exactly these, so what the provider does not support may be left out.
+    pub is_default: bool,
+}
+
+/// Additional parameters of the authorization request (OpenID Connect Core §3.1.2.1).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AuthorizationParams {
+    pub prompt: Option<String>,
+    pub login_hint: Option<String>,
+    pub acr_values: Option<String>,
+    pub domain_hint: Option<String>,
+    /// In seconds.
+    pub max_age: Option<u64>,
+    pub extra: Vec<(String, String)>,
+}
+
+/// Where the client secret is read from, for the rare provider that wants one of a native application.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ClientSecretSource {
+    File(PathBuf),
+    /// A program and its arguments; its stdout is the secret.
+    Command(Vec<String>),
+}
+
+/// The loopback name or address of a redirect URI.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RedirectHost {
+    Localhost,
+    V4,
+    V6,
+}
+
+/// A redirect URI as registered with the provider, which compares it byte for byte (RFC 8252 §7.3, §8.4).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RedirectUri {
+    pub host: RedirectHost,
+    /// 0: any free port.
+    pub port: u16,
+    pub path: String,
+}
+
+impl fmt::Display for RedirectUri {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let host = match self.host {
+            RedirectHost::Localhost => "localhost",
+            RedirectHost::V4 => "127.0.0.1",
+            RedirectHost::V6 => "[::1]",
+        };
+        write!(f, "http://{host}:{}{}", self.port, self.path)
+    }
+}
+
+/// How a person signs in unless something prevents it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FlowChoice {
+    Browser,
+    Device,
+}
+
+/// What opens the sign-in page.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BrowserChoice {
+    /// What the desktop has chosen.
+    System,
+    /// Nothing: the person opens the URL.
+    None,
+    /// A program and its arguments; `%s` in one of them stands for the URL, else it comes last.
+    Command(Vec<String>),
+}
+
+/// Where the session is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StoreChoice {
+    /// The OS keyring, or the Linux kernel keyring where there is none.
+    Auto,
+    Keyring,
+    Kernel,
+    File,
+}
+
+/// The reason why a value is refused.
+pub type Reason = String;
+
+/// Any text of at most `max` bytes that a terminal can show as it is.
+pub fn text(value: &str, max: usize) -> Result<String, Reason> {
+    if value.is_empty() {
+        return Err("is empty".into());
+    }
+    if value.len() > max {
+        return Err(format!("is longer than {max} bytes"));
+    }
+    if value.trim() != value {
+        return Err("starts or ends with a space".into());
+    }
+    if let Some(position) = value.chars().position(char::is_control) {
+        return Err(format!("contains a control character (character {})", position + 1));
+    }
+    Ok(value.to_owned())
+}
+
+/// Printable ASCII without spaces: the characters of URLs and identifiers.
+fn graphic(value: &str, max: usize) -> Result<(), Reason> {
+    text(value, max)?;
+    match value.chars().position(|c| !c.is_ascii_graphic()) {
+        Some(position) => Err(format!("contains a space or a character outside ASCII (character {})", position + 1)),
+        None => Ok(()),
+    }
+}
+
+/// An issuer identifier (OpenID Connect Discovery §4.3, RFC 8414 §2), kept byte for byte because metadata and tokens
+/// must repeat it exactly.
+pub fn issuer(value: &str) -> Result<String, Reason> {
+    const EXAMPLE: &str = "such as `https://login.example.com`";
+    graphic(value, 2048)?;
+    let Some((scheme, rest)) = value.split_once("://") else { return Err(format!("is not a URL {EXAMPLE}")) };
+    // The URL parser is kinder than the comparison that follows: it would take `HTTPS:\\host` too.
+    if !matches!(scheme, "https" | "http") || value.contains('\\') {
+        return Err(format!("must start with `https://`, {EXAMPLE}"));
+    }
+    if rest.split(['/', '?', '#']).next().is_some_and(|authority| authority.contains('@')) {
+        return Err("must not contain a user name or password".into());
+    }
+    let url = Url::parse(value).map_err(|_| format!("is not a URL {EXAMPLE}"))?;
+    if url.query().is_some() {
+        return Err("must not contain a query (`?`)".into());
+    }
+    if url.fragment().is_some() {
+        return Err("must not contain a fragment (`#`)".into());
+    }
+    if scheme == "http" && !is_loopback(&url) {
+        return Err("must use https; plain http is for `localhost`, `127.0.0.0/8` and `[::1]` only".into());
+    }
+    Ok(value.to_owned())
+}
+
+/// Whether the URL's host is this machine by definition, without asking DNS.
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(address)) => IpAddr::V4(address).is_loopback(),
+        Some(Host::Ipv6(address)) => IpAddr::V6(address).is_loopback(),
+        None => false,
+    }
+}
+
+/// A client identifier: RFC 6749 appendix A.1, less the space that nobody means.
+pub fn client_id(value: &str) -> Result<String, Reason> {
+    graphic(value, 512)?;
+    Ok(value.to_owned())
+}
+
+/// Scope tokens of RFC 6749 §3.3. Each is kept once, and `openid` is put first if it is missing (OpenID Connect Core
+/// §3.1.2.1), so that two spellings of one request are one session.
+pub fn scopes(values: &[impl AsRef<str>]) -> Result<Vec<String>, Reason> {
+    const TOTAL: usize = 1024; // Okta's documented limit.
+    let mut list: Vec<String> = Vec::new();
+    if values.is_empty() {
+        return Err("needs at least one scope, such as `openid`".into());
+    }
+    for value in values.iter().map(AsRef::as_ref) {
+        if value.is_empty() || !value.bytes().all(|b| matches!(b, 0x21 | 0x23..=0x5b | 0x5d..=0x7e)) {
+            return Err("may hold visible ASCII characters only, without `\"` and `\\` (RFC 6749 §3.3)".into());
+        }
+        if !list.iter().any(|known| known == value) {
+            list.push(value.to_owned());
+        }
+    }
+    if !list.iter().any(|scope| scope == "openid") {
+        list.insert(0, "openid".to_owned());
+    }
+    if list.iter().map(|scope| scope.len() + 1).sum::<usize>() > TOTAL + 1 {
+        return Err(format!("is longer than {TOTAL} bytes in all"));
+    }
+    Ok(list)
+}
+
+/// Resource indicators: absolute URIs without fragment (RFC 8707 §2).
+pub fn resources(values: &[impl AsRef<str>]) -> Result<Vec<String>, Reason> {
+    let mut list: Vec<String> = Vec::new();
+    for value in values.iter().map(AsRef::as_ref) {
+        graphic(value, 2048)?;
+        let url = Url::parse(value).map_err(|_| "must be an absolute URI such as `https://db.example.com`")?;
+        if url.fragment().is_some() {
+            return Err("must not contain a fragment (`#`)".into());
+        }
+        if !list.iter().any(|known| known == value) {
+            list.push(value.to_owned());
+        }
+    }
+    Ok(list)
+}
+
+/// Redirect URIs, in the order in which they are tried.
+pub fn redirect_uris(values: &[impl AsRef<str>]) -> Result<Vec<RedirectUri>, Reason> {
+    if values.is_empty() {
+        return Err("needs at least one URI, such as `http://localhost:27097/redirect`".into());
+    }
+    values.iter().map(|value| redirect_uri(value.as_ref())).collect()
+}
+
+/// One redirect URI, in the one spelling that [`RedirectUri`] gives back: providers compare bytes.
+fn redirect_uri(value: &str) -> Result<RedirectUri, Reason> {
+    graphic(value, 512)?;
+    let Some(rest) = value.strip_prefix("http://") else {
+        return Err(
+            "must start with `http://`: it never leaves this machine, and nothing here has a certificate".into()
+        );
+    };
+    if rest.contains(['?', '#']) {
+        return Err("must not contain a query or fragment".into());
+    }
+    let (authority, path) =
+        rest.find('/').map(|slash| rest.split_at(slash)).ok_or("needs a path, such as `/redirect`")?;
+    let (host, port) = match authority.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => (host, port),
+        _ => return Err("needs a port, such as `:27097` (`:0` takes any free one)".into()),
+    };
+    let host = match host {
+        "localhost" => RedirectHost::Localhost,
+        "127.0.0.1" => RedirectHost::V4,
+        "[::1]" => RedirectHost::V6,
+        _ => return Err("must be on `localhost`, `127.0.0.1` or `[::1]`".into()),
+    };
+    let canonical = port.bytes().all(|b| b.is_ascii_digit()) && (port == "0" || !port.starts_with('0'));
+    let Some(port) = port.parse().ok().filter(|_| canonical) else {
+        return Err("needs a port between 0 and 65535".into());
+    };
+    // Browsers rewrite dot segments and escapes, after which the path would no longer be the registered one.
+    let plain = |segment: &str| {
+        !matches!(segment, "." | "..") && segment.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~".contains(&b))
+    };
+    let mut segments = path.split('/').skip(1).peekable();
+    while let Some(segment) = segments.next() {
+        if !plain(segment) || (segment.is_empty() && segments.peek().is_some()) {
+            return Err("needs a path of letters, digits and `-._~`, such as `/redirect`".into());
+        }
+    }
+    Ok(RedirectUri { host, port, path: path.to_owned() })
+}
+
+/// Parameters of the authorization request that the protocol fills in itself. Whoever could set them could switch off
+/// PKCE, `state` or `nonce`, or have the answer sent elsewhere.
+const PROTOCOL_PARAMS: &[&str] = &[
+    "response_type",
+    "response_mode",
+    "client_id",
+    "redirect_uri",
+    "state",
+    "nonce",
+    "request",
+    "request_uri",
+    "code",
+    "code_verifier",
+];
+
+/// Parameters that are settings of their own; each may be sent only once (RFC 6749 §3.1).
+const SETTING_PARAMS: &[&str] = &["scope", "resource", "prompt", "login_hint", "acr_values", "domain_hint", "max_age"];
+
+/// Additional authorization parameters, as `(name, value)`.
+pub fn auth_params(pairs: &[(impl AsRef<str>, impl AsRef<str>)]) -> Result<Vec<(String, String)>, Reason> {
+    let mut list: Vec<(String, String)> = Vec::new();
+    for (name, value) in pairs {
+        let (name, value) = (name.as_ref(), value.as_ref());
+        let is_name = |b: u8| b.is_ascii_alphanumeric() || b"-._:".contains(&b);
+        if name.is_empty() || name.len() > 64 || !name.bytes().all(is_name) {
+            return Err("needs names of letters, digits and `-._:`, as in `domain_hint=example.com`".into());
+        }
+        if PROTOCOL_PARAMS.contains(&name) || name.starts_with("code_challenge") {
+            return Err(format!("must not set `{name}`, which the protocol sets itself"));
+        }
+        if SETTING_PARAMS.contains(&name) {
+            return Err(format!("must not set `{name}`, which is a setting of its own"));
+        }
+        if is_secret_name(name) {
+            return Err(format!("must not carry a secret such as `{name}`: it would be shown in the address bar"));
+        }
+        if !value.is_empty() {
+            text(value, 2048).map_err(|reason| format!("has a value for `{name}` that {reason}"))?;
+        }
+        if list.iter().any(|(known, _)| known == name) {
+            return Err(format!("sets `{name}` twice"));
+        }
+        list.push((name.to_owned(), value.to_owned()));
+    }
+    Ok(list)
+}
+
+/// Whether a key of this name would hold a secret, whichever tool it was copied from.
+pub fn is_secret_name(name: &str) -> bool {
+    let name = name.to_ascii_lowercase().replace('-', "_");
+    let ends = ["secret", "password", "passwd", "passphrase", "private_key", "api_key", "apikey", "_token"];
+    matches!(name.as_str(), "token" | "client_assertion") || ends.iter().any(|end| name.ends_with(end))
+}
+
+/// A proxy URL without credentials: they belong in `HTTPS_PROXY`, which is not written to a file.
+pub fn proxy(value: &str) -> Result<String, Reason> {
+    graphic(value, 2048)?;
+    let url = Url::parse(value).map_err(|_| "is not a URL such as `http://proxy.example.com:3128`")?;
+    if !matches!(url.scheme(), "http" | "https" | "socks5" | "socks5h") || url.host().is_none() {
+        return Err("must start with `http://`, `https://`, `socks5://` or `socks5h://`".into());
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err("must not contain a user name or password; put such a URL in `HTTPS_PROXY`".into());
+    }
+    if url.query().is_some() || url.fragment().is_some() || !matches!(url.path(), "" | "/") {
+        return Err("must not contain more than scheme, host and port".into());
+    }
+    Ok(value.to_owned())
+}
+
+/// A file, made absolute from the current directory.
+pub fn path(value: &str) -> Result<PathBuf, Reason> {
+    text(value, 4096)?;
+    if value == "~" || value.starts_with("~/") {
+        return Err("starts with `~`, which only a shell expands; write the full path".into());
+    }
+    std::path::absolute(Path::new(value)).map_err(|error| format!("is not a usable path: {error}"))
+}
+
+/// A duration with its unit, within `range` (both ends included).
+pub fn duration(value: &str, range: (Duration, Duration)) -> Result<Duration, Reason> {
+    if !value.is_empty() && value.len() < 20 && value.bytes().all(|b| b.is_ascii_digit()) {
+        return Err(format!("has no unit; write `{value}s` for seconds"));
+    }
+    let duration = humantime::parse_duration(value).map_err(|_| "is not a duration such as `30s` or `5m`")?;
+    if duration < range.0 || duration > range.1 {
+        let [from, to] = [range.0, range.1].map(humantime::format_duration);
+        return Err(format!("must be between {from} and {to}"));
+    }
+    Ok(duration)
+}
+
+/// A program and its arguments; a text is split as a shell would split it, and no shell is ever started.
+pub fn split_command(value: &str) -> Result<Vec<String>, Reason> {
+    text(value, 4096)?;
+    // On Windows a backslash separates folders, and escapes nothing.
+    let escaped = if cfg!(windows) { value.replace('\\', "\\\\") } else { value.to_owned() };
+    shlex::split(&escaped).filter(|words| !words.is_empty()).ok_or_else(|| "has a quote that is never closed".into())
+}
+
+/// A command that may be run: its first word names a program.
+pub fn command(words: &[impl AsRef<str>]) -> Result<Vec<String>, Reason> {
+    if words.first().is_none_or(|program| program.as_ref().is_empty()) {
+        return Err("needs the name of a program".into());
+    }
+    if words.iter().any(|word| word.as_ref().contains('\0')) {
+        return Err("contains a NUL character".into());
+    }
+    Ok(words.iter().map(|word| word.as_ref().to_owned()).collect())
+}
+
+/// A browser: `system`, `none` (also `false`, which some tools write), or a command.
+pub fn browser(words: &[impl AsRef<str>]) -> Result<BrowserChoice, Reason> {
+    let command = command(words)?;
+    Ok(match command.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+        ["none" | "false"] => BrowserChoice::None,
+        ["system"] => BrowserChoice::System,
+        _ => BrowserChoice::Command(command),
+    })
+}
+
+/// A profile's name. It becomes part of commands that people type and of file names elsewhere, so it has neither
+/// spaces nor path tricks, nor is it a Windows device.
+pub fn profile_name(value: &str) -> Result<(), Reason> {
+    const DEVICES: &[&str] = &["con", "prn", "aux", "nul", "conin$", "conout$"];
+    let is_name = |b: u8| b.is_ascii_alphanumeric() || b"._-".contains(&b);
+    if value.is_empty() {
+        return Err("is empty".into());
+    }
+    if value.len() > 64 || !value.bytes().all(is_name) {
+        return Err("must be 1 to 64 letters, digits and `._-`".into());
+    }
+    if value.starts_with('-') || value.ends_with('.') || value.contains("..") {
+        return Err("must not start with `-`, end with `.` or contain `..`".into());
+    }
+    let stem = value.split('.').next().unwrap_or_default().to_ascii_lowercase();
+    let numbered = stem.len() == 4 && (stem.starts_with("com") || stem.starts_with("lpt"));
+    if DEVICES.contains(&stem.as_str()) || (numbered && stem.ends_with(|c: char| c.is_ascii_digit())) {
+        return Err("is the name of a Windows device".into());
+    }
+    Ok(())
+}

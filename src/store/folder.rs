@@ -1,0 +1,308 @@
+//! Files and folders that nobody else may have prepared: private, owned by us, no links, written whole or not at all.
+//!
+//! On Windows the profile folder's own access list does this work, and the checks here are empty.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use zeroize::Zeroizing;
+
+use super::trouble::{Trouble, shown};
+
+/// Ends the name of a file that is still being written.
+const UNFINISHED: &str = ".new";
+
+/// More than any file of ours; a reader stops there.
+const MAX_FILE: u64 = 4 * 1024 * 1024;
+
+/// `STATE_DIR/sessions`, made (0700) if it is missing and checked if it is not.
+pub(super) fn sessions(state_dir: &Path) -> Result<PathBuf, Trouble> {
+    let folder = state_dir.join("sessions");
+    make(&folder)?;
+    // The state folder itself may be a link that its owner made (to a larger disk, say); what is inside may not.
+    check_folder(state_dir, &fs::metadata(state_dir).map_err(|error| Trouble::file("look at", state_dir, error))?)?;
+    check_ancestors(state_dir)?;
+    check_folder(&folder, &fs::symlink_metadata(&folder).map_err(|error| Trouble::file("look at", &folder, error))?)?;
+    Ok(folder)
+}
+
+fn make(folder: &Path) -> Result<(), Trouble> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(folder).map_err(|error| Trouble::file("create the folder", folder, error))
+}
+
+#[cfg(unix)]
+fn check_folder(path: &Path, meta: &fs::Metadata) -> Result<(), Trouble> {
+    use std::os::unix::fs::MetadataExt;
+    let (why, hint) = if !meta.is_dir() {
+        ("it is not a folder".to_owned(), None)
+    } else if meta.uid() != rustix::process::geteuid().as_raw() {
+        (format!("it belongs to user id {}", meta.uid()), Some("run mdb-login as the user who owns it".to_owned()))
+    } else if meta.mode() & 0o022 != 0 {
+        ("other users can write to it".to_owned(), Some(format!("close it: `chmod 700 {}`", shown(path))))
+    } else {
+        return Ok(());
+    };
+    Err(Trouble::Unsafe { path: path.to_owned(), why, hint })
+}
+
+/// Anyone who can rename a folder on the way can put another one in its place. Group-writable ones are let be: with
+/// one group a user (Debian, Fedora) and umask 002 they are everywhere and mean nothing.
+#[cfg(unix)]
+fn check_ancestors(folder: &Path) -> Result<(), Trouble> {
+    use std::os::unix::fs::MetadataExt;
+    let real = folder.canonicalize().map_err(|error| Trouble::file("look at", folder, error))?;
+    for ancestor in real.ancestors().skip(1) {
+        let mode = fs::metadata(ancestor).map_err(|error| Trouble::file("look at", ancestor, error))?.mode();
+        if mode & 0o002 != 0 && mode & 0o1000 == 0 {
+            let why = format!("every user can replace it, because `{}` is open to all", shown(ancestor));
+            return Err(Trouble::Unsafe { path: folder.to_owned(), why, hint: None });
+        }
+    }
+    Ok(())
+}
+
+#[cfg(not(unix))]
+fn check_folder(path: &Path, meta: &fs::Metadata) -> Result<(), Trouble> {
+    if meta.is_dir() {
+        return Ok(());
+    }
+    Err(Trouble::Unsafe { path: path.to_owned(), why: "it is not a folder".into(), hint: None })
+}
+
+#[cfg(not(unix))]
+fn check_ancestors(_: &Path) -> Result<(), Trouble> {
+    Ok(())
+}
+
+/// Opens a file of ours and looks at what was opened, not at what the name says a moment before (CVE-2025-46327):
+/// a regular file with one name, ours, and closed to others. `None` if there is none.
+pub(super) fn open(path: &Path, options: &mut OpenOptions) -> Result<Option<File>, Trouble> {
+    #[cfg(unix)]
+    {
+        use rustix::fs::OFlags;
+        use std::os::unix::fs::OpenOptionsExt;
+        // Without NONBLOCK, a FIFO in the file's place would hold us until somebody writes to it.
+        let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
+        options.mode(0o600).custom_flags(i32::try_from(flags.bits()).unwrap_or_default());
+    }
+    let refused = |why: &str| Trouble::Unsafe { path: path.to_owned(), why: why.to_owned(), hint: None };
+    let file = match options.open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        // ELOOP for a link; ENXIO and EISDIR for what cannot be opened like a file.
+        Err(error) => {
+            return Err(match fs::symlink_metadata(path) {
+                Ok(meta) if meta.is_symlink() => refused("it is a symbolic link"),
+                Ok(meta) if !meta.is_file() => refused("it is not a regular file"),
+                _ => Trouble::file("open", path, error),
+            });
+        }
+    };
+    let meta = file.metadata().map_err(|error| Trouble::file("look at", path, error))?;
+    if !meta.is_file() {
+        return Err(refused("it is not a regular file"));
+    }
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+        if meta.uid() != rustix::process::geteuid().as_raw() {
+            return Err(refused(&format!("it belongs to user id {}", meta.uid())));
+        }
+        if meta.nlink() > 1 {
+            return Err(refused("it has a second name (hard link)"));
+        }
+        if meta.mode() & 0o077 != 0 {
+            let hint = Some(format!("close it: `chmod 600 {}`", shown(path)));
+            return Err(Trouble::Unsafe { path: path.to_owned(), why: "other users can open it".into(), hint });
+        }
+    }
+    Ok(Some(file))
+}
+
+/// Reads a whole file of ours; `None` if there is none.
+pub(super) fn read(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, Trouble> {
+    let Some(file) = open(path, OpenOptions::new().read(true))? else { return Ok(None) };
+    let size = file.metadata().map_or(0, |meta| meta.len()).min(MAX_FILE);
+    let mut bytes = Zeroizing::new(Vec::with_capacity(usize::try_from(size).unwrap_or(0) + 1));
+    file.take(MAX_FILE).read_to_end(&mut bytes).map_err(|error| Trouble::file("read", path, error))?;
+    Ok(Some(bytes))
+}
+
+/// Writes a whole file (0600) or none: a crash or a full disk leaves the old one.
+pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<(), Trouble> {
+    let failed = |error| Trouble::file("write", path, error);
+    let folder = path.parent().unwrap_or(Path::new("."));
+    // Renaming over it would be harmless; but a link here is somebody's attempt at something, and worth a word.
+    drop(open(path, OpenOptions::new().read(true))?);
+    sweep(path, Duration::from_secs(60));
+    let mut file = tempfile::Builder::new()
+        .prefix(&unfinished_prefix(path))
+        .suffix(UNFINISHED)
+        .tempfile_in(folder)
+        .map_err(failed)?;
+    #[cfg(unix)]
+    {
+        // The umask may have taken bits away that we need.
+        use std::os::unix::fs::PermissionsExt;
+        file.as_file().set_permissions(fs::Permissions::from_mode(0o600)).map_err(failed)?;
+    }
+    file.write_all(bytes).map_err(failed)?;
+    file.as_file().sync_all().map_err(failed)?;
+    file.persist(path).map_err(|error| failed(error.error))?;
+    sync_folder(folder).map_err(failed)
+}
+
+/// Removes a file and what an interrupted write of it left; one that is not there is fine.
+pub(super) fn remove(path: &Path) -> Result<(), Trouble> {
+    sweep(path, Duration::ZERO);
+    match fs::remove_file(path) {
+        Ok(()) => {
+            sync_folder(path.parent().unwrap_or(Path::new("."))).map_err(|error| Trouble::file("remove", path, error))
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(Trouble::file("remove", path, error)),
+    }
+}
+
+fn unfinished_prefix(path: &Path) -> String {
+    format!(".{}.", path.file_name().unwrap_or_default().to_string_lossy())
+}
+
+/// Removes half-written files of earlier, killed processes: they may hold a refresh token. Younger ones may belong to
+/// a process that is still writing.
+fn sweep(path: &Path, older_than: Duration) {
+    let Some(entries) = path.parent().and_then(|folder| fs::read_dir(folder).ok()) else { return };
+    let prefix = unfinished_prefix(path);
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        let written = entry.metadata().and_then(|meta| meta.modified()).unwrap_or(SystemTime::UNIX_EPOCH);
+        let old = SystemTime::now().duration_since(written).is_ok_and(|age| age >= older_than);
+        if name.starts_with(&prefix) && name.ends_with(UNFINISHED) && old {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}
+
+/// Without this, a power cut after the rename can bring the old file back, with a refresh token that was spent.
+fn sync_folder(folder: &Path) -> io::Result<()> {
+    if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+
+    use super::*;
+    use crate::error::{Error, Kind};
+
+    fn chmod(path: &Path, mode: u32) {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    }
+
+    #[test]
+    fn folders_and_files_are_private_and_come_back_whole() {
+        let dir = tempfile::tempdir().unwrap();
+        let state = dir.path().join("a/state");
+        let folder = sessions(&state).unwrap();
+        for path in [&state, &folder, &dir.path().join("a")] {
+            assert_eq!(fs::metadata(path).unwrap().mode() & 0o777, 0o700, "{path:?}");
+        }
+        let path = folder.join("x.secret");
+        assert!(read(&path).unwrap().is_none());
+        for text in ["one", "a second, longer text", ""] {
+            write(&path, text.as_bytes()).unwrap();
+            assert_eq!(read(&path).unwrap().unwrap().as_slice(), text.as_bytes());
+            assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
+        }
+        assert_eq!(fs::read_dir(&folder).unwrap().count(), 1);
+        remove(&path).unwrap();
+        remove(&path).unwrap();
+        assert_eq!(fs::read_dir(&folder).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn what_somebody_else_may_have_prepared_is_refused_by_name() {
+        let prepare: [(&str, fn(&Path, &Path)); 5] = [
+            ("symbolic link", |path, other| symlink(other, path).unwrap()),
+            ("hard link", |path, other| fs::hard_link(other, path).unwrap()),
+            ("not a regular file", |path, _| fs::create_dir(path).unwrap()),
+            ("other users can open it", |path, _| {
+                fs::write(path, "x").unwrap();
+                chmod(path, 0o644);
+            }),
+            ("not a regular file", |path, _| {
+                rustix::fs::mknodat(rustix::fs::CWD, path, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+            }),
+        ];
+        for (why, prepare) in prepare {
+            let dir = tempfile::tempdir().unwrap();
+            let folder = sessions(dir.path()).unwrap();
+            let (path, other) = (folder.join("x.secret"), folder.join("other"));
+            write(&other, b"of somebody").unwrap();
+            prepare(&path, &other);
+            for trouble in [read(&path).map(drop).unwrap_err(), write(&path, b"secret").unwrap_err()] {
+                let error = Error::from(trouble);
+                assert_eq!(error.kind(), Kind::Store);
+                assert!(error.message().contains(why) && error.message().contains("x.secret"), "{why}: {error:?}");
+            }
+            if why != "hard link" {
+                assert_eq!(fs::read(&other).unwrap(), b"of somebody");
+            }
+        }
+    }
+
+    #[test]
+    fn folders_open_to_others_are_refused() {
+        for (open, mode) in [("state", 0o770), ("state", 0o702), ("state/sessions", 0o720), (".", 0o777)] {
+            let dir = tempfile::tempdir().unwrap();
+            let state = dir.path().join("state");
+            sessions(&state).unwrap();
+            chmod(&dir.path().join(open), mode);
+            assert!(matches!(sessions(&state), Err(Trouble::Unsafe { .. })), "{open} {mode:o}");
+            chmod(&dir.path().join(open), if mode == 0o777 { 0o1777 } else { 0o755 });
+            sessions(&state).unwrap();
+        }
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join("elsewhere")).unwrap();
+        symlink(dir.path().join("elsewhere"), dir.path().join("sessions")).unwrap();
+        assert!(matches!(sessions(dir.path()), Err(Trouble::Unsafe { .. })));
+    }
+
+    #[test]
+    fn a_folder_of_another_user_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        // As root, give one away; as anyone else, `/` is somebody else's.
+        let foreign = if rustix::process::geteuid().is_root() {
+            std::os::unix::fs::chown(dir.path(), Some(54321), None).unwrap();
+            dir.path()
+        } else {
+            Path::new("/")
+        };
+        let trouble = check_folder(foreign, &fs::metadata(foreign).unwrap()).unwrap_err();
+        assert!(Error::from(trouble).message().contains("belongs to user id"));
+    }
+
+    #[test]
+    fn half_written_files_are_swept_when_they_are_nobody_s() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x.secret");
+        let (old, young) = (dir.path().join(".x.secret.aaaaaa.new"), dir.path().join(".x.secret.bbbbbb.new"));
+        let other = dir.path().join(".y.secret.cccccc.new");
+        for file in [&old, &young, &other] {
+            fs::write(file, "half").unwrap();
+        }
+        let hour_ago = SystemTime::now() - Duration::from_secs(3600);
+        File::options().write(true).open(&old).unwrap().set_modified(hour_ago).unwrap();
+        write(&path, b"x").unwrap();
+        assert_eq!((old.exists(), young.exists(), other.exists()), (false, true, true));
+        remove(&path).unwrap();
+        assert_eq!((young.exists(), other.exists()), (false, true));
+    }
+}

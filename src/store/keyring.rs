@@ -1,0 +1,338 @@
+//! The platform's keyring: Secret Service, macOS keychain, Windows Credential Manager.
+//!
+//! Keyring libraries wait for ever: for a prompt that nobody sees, a service that hangs, a securityd that is busy. So
+//! every call runs on a thread of its own with a deadline, and a call that has hung is left behind: it cannot hold the
+//! process, and no second one is sent after it.
+
+use std::fmt::Display;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{RecvTimeoutError, sync_channel};
+use std::thread;
+use std::time::Duration;
+
+use keyring_core::{Entry, Error as KeyringError};
+use zeroize::Zeroizing;
+
+#[cfg(target_os = "linux")]
+use super::secret_service::{self, Look};
+use super::trouble::Trouble;
+use super::{OnWait, Patience};
+
+const SERVICE: &str = "mdb-login";
+
+/// Nobody has to do anything: a healthy keyring answers in milliseconds, a busy macOS one within two seconds.
+const WITHOUT_A_PERSON: Duration = Duration::from_secs(3);
+/// Somebody may have to type a password.
+const WITH_A_PERSON: Duration = Duration::from_secs(60);
+/// After this long, the person is told what we are waiting for.
+const SILENCE: Duration = Duration::from_secs(1);
+
+/// A hung call holds the library's own lock: the next one would wait in vain, for another three seconds.
+static HUNG: AtomicBool = AtomicBool::new(false);
+
+pub(super) struct Keyring {
+    patience: Patience,
+    on_wait: OnWait,
+    /// The person is told once.
+    told: AtomicBool,
+    name: String,
+}
+
+impl Keyring {
+    /// Looks whether there is a keyring that can be used.
+    pub(super) fn open(user: &str, patience: Patience, on_wait: OnWait) -> Result<Self, Trouble> {
+        let mut keyring = Self { patience, on_wait, told: AtomicBool::new(false), name: String::new() };
+        keyring.name = keyring.look(user)?;
+        Ok(keyring)
+    }
+
+    /// What people call it.
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(super) fn get(&self, user: &str) -> Result<Option<Zeroizing<Vec<u8>>>, Trouble> {
+        self.run(user, |entry| match entry.get_secret() {
+            Ok(bytes) => Ok(Some(Zeroizing::new(bytes))),
+            Err(KeyringError::NoEntry) => Ok(None),
+            Err(error) => Err(error),
+        })
+    }
+
+    pub(super) fn set(&self, user: &str, bytes: &[u8]) -> Result<(), Trouble> {
+        let bytes = Zeroizing::new(bytes.to_vec());
+        self.run(user, move |entry| entry.set_secret(&bytes))
+    }
+
+    pub(super) fn remove(&self, user: &str) -> Result<(), Trouble> {
+        self.run(user, |entry| match entry.delete_credential() {
+            Err(KeyringError::NoEntry) => Ok(()),
+            // Two items under one name, made by other tools: both have to go.
+            Err(KeyringError::Ambiguous(entries)) => entries.iter().try_for_each(Entry::delete_credential),
+            other => other,
+        })
+    }
+
+    #[cfg(target_os = "linux")]
+    fn look(&self, user: &str) -> Result<String, Trouble> {
+        let (user, patience) = (user.to_owned(), self.patience);
+        // A look asks no person anything, so it never deserves a person's patience.
+        let look = self.bounded(WITHOUT_A_PERSON, move || checked_look(&user, patience))??;
+        Ok(format!("Secret Service ({})", look.provider))
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn look(&self, _: &str) -> Result<String, Trouble> {
+        Ok(if cfg!(target_os = "macos") {
+            "macOS keychain"
+        } else if cfg!(windows) {
+            "Windows Credential Manager"
+        } else {
+            "Secret Service"
+        }
+        .to_owned())
+    }
+
+    fn run<T: Send + 'static>(
+        &self,
+        user: &str,
+        call: impl Fn(&Entry) -> keyring_core::Result<T> + Send + 'static,
+    ) -> Result<T, Trouble> {
+        let (user, patience) = (user.to_owned(), self.patience);
+        let limit = match patience {
+            Patience::NobodyCanAnswer => WITHOUT_A_PERSON,
+            Patience::PersonMayAnswer => WITH_A_PERSON,
+        };
+        self.bounded(limit, move || {
+            // It may have been locked since the last look, and the library would raise a prompt.
+            #[cfg(target_os = "linux")]
+            checked_look(&user, patience)?;
+            match entry(&user).and_then(|entry| call(&entry)) {
+                #[cfg(target_os = "linux")]
+                Err(error) if is_worth_a_second_try(&error) => {
+                    // A crashed gnome-keyring is started anew by the bus, and locked.
+                    checked_look(&user, patience)?;
+                    reconnect().and_then(|()| entry(&user)).and_then(|entry| call(&entry))
+                }
+                result => result,
+            }
+            .map_err(|error| trouble(&user, error))
+        })?
+    }
+
+    fn bounded<T: Send + 'static>(
+        &self,
+        limit: Duration,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Trouble> {
+        let hanging = || Trouble::Hanging { seconds: limit.as_secs() };
+        if HUNG.load(Ordering::Relaxed) {
+            return Err(hanging());
+        }
+        let (sender, receiver) = sync_channel(1);
+        thread::Builder::new()
+            .name("keyring".into())
+            .spawn(move || {
+                let _ = sender.send(work());
+            })
+            .map_err(Trouble::refused)?;
+        let mut answer = receiver.recv_timeout(SILENCE.min(limit));
+        if matches!(answer, Err(RecvTimeoutError::Timeout)) {
+            if self.patience == Patience::PersonMayAnswer && !self.told.swap(true, Ordering::Relaxed) {
+                (self.on_wait)();
+            }
+            answer = receiver.recv_timeout(limit.saturating_sub(SILENCE));
+        }
+        answer.map_err(|error| match error {
+            RecvTimeoutError::Timeout => {
+                HUNG.store(true, Ordering::Relaxed);
+                hanging()
+            }
+            RecvTimeoutError::Disconnected => Trouble::refused("the keyring library failed"),
+        })
+    }
+}
+
+/// Looks at the Secret Service and, when nobody can answer a prompt, refuses to go on if there would be one.
+#[cfg(target_os = "linux")]
+fn checked_look(user: &str, patience: Patience) -> Result<Look, Trouble> {
+    let look = secret_service::look(SERVICE, user)?;
+    if look.locked && patience == Patience::NobodyCanAnswer {
+        return Err(Trouble::Locked { cause: None });
+    }
+    Ok(look)
+}
+
+fn entry(user: &str) -> keyring_core::Result<Entry> {
+    match keyring::Entry::new(SERVICE, user) {
+        Ok(entry) => Ok(entry.inner),
+        // The crate remembers for ever that its first connection failed; a later one may be there.
+        Err(KeyringError::NoDefaultStore) => Entry::new(SERVICE, user),
+        Err(error) => Err(error),
+    }
+}
+
+/// A new connection with a new session: gnome-keyring dies about once in some thousand sessions that open at the same
+/// time, and KWallet fails one in a hundred.
+#[cfg(target_os = "linux")]
+fn reconnect() -> keyring_core::Result<()> {
+    keyring_core::set_default_store(zbus_secret_service_keyring_store::Store::new()?);
+    Ok(())
+}
+
+#[cfg(target_os = "linux")]
+fn is_worth_a_second_try(error: &KeyringError) -> bool {
+    match error {
+        KeyringError::NoDefaultStore => true,
+        // A person who has closed the prompt does not want to see it again.
+        KeyringError::PlatformFailure(cause) => !speaks_of_a_prompt(&cause.to_string()),
+        _ => false,
+    }
+}
+
+fn speaks_of_a_prompt(text: &str) -> bool {
+    text.contains("prompt") || text.contains("locked")
+}
+
+fn trouble(user: &str, error: KeyringError) -> Trouble {
+    let damaged = |why: &str| Trouble::Damaged { item: format!("keyring item `{user}`"), why: why.to_owned() };
+    match error {
+        KeyringError::NoDefaultStore => match keyring::Entry::store_status() {
+            Err(cause) => Trouble::refused(cause),
+            Ok(()) => Trouble::refused("no keyring could be opened"),
+        },
+        KeyringError::NoStorageAccess(cause) => no_access(cause.as_ref()),
+        KeyringError::PlatformFailure(cause) => platform_failure(cause.as_ref()),
+        KeyringError::TooLong(_, limit) => Trouble::TooLarge { limit: usize::try_from(limit).unwrap_or(usize::MAX) },
+        KeyringError::Ambiguous(_) => damaged("there is more than one item of that name"),
+        // These carry the secret: say nothing of what they hold.
+        KeyringError::BadEncoding(_) => damaged("it is not text"),
+        KeyringError::BadDataFormat(..) => damaged("it is not in the keyring's own format"),
+        other => Trouble::refused(other),
+    }
+}
+
+fn no_access(cause: &(dyn std::error::Error + Send + Sync)) -> Trouble {
+    if cfg!(windows) {
+        // ERROR_NO_SUCH_LOGON_SESSION: a network logon has no credential set.
+        return Trouble::Refused {
+            cause: crate::ui::foreign(&cause.to_string()),
+            hint: Some("over SSH, Windows has no credential store: run this at the console, or use `--store file`"),
+        };
+    }
+    if cfg!(target_os = "macos") {
+        return platform_failure(cause);
+    }
+    Trouble::Locked { cause: Some(crate::ui::foreign(&cause.to_string())) }
+}
+
+fn platform_failure(cause: &(dyn std::error::Error + Send + Sync)) -> Trouble {
+    if cfg!(target_os = "macos") {
+        // Only the Debug form of the security framework's errors has the number.
+        return keychain_refusal(&format!("{cause:?}"), cause);
+    }
+    let text = cause.to_string();
+    if speaks_of_a_prompt(&text) {
+        return Trouble::Locked { cause: Some(crate::ui::foreign(&text)) };
+    }
+    Trouble::refused(text)
+}
+
+/// The keychain's refusals that a person can do something about (SecBase.h).
+fn keychain_refusal(debug: &str, cause: impl Display) -> Trouble {
+    let refused = |cause: &str, hint| Trouble::Refused { cause: cause.to_owned(), hint: Some(hint) };
+    if debug.contains("-25308") {
+        refused(
+            "the keychain may not ask anybody in this session (errSecInteractionNotAllowed, usual over SSH)",
+            "unlock it first: `security unlock-keychain ~/Library/Keychains/login.keychain-db`, or use `--store file`",
+        )
+    } else if debug.contains("-25293") {
+        refused(
+            "the keychain did not accept the password (errSecAuthFailed)",
+            "unlock it first: `security unlock-keychain ~/Library/Keychains/login.keychain-db`",
+        )
+    } else if debug.contains("-128") {
+        refused("the keychain's question was answered with no (errSecUserCanceled)", "try again and allow the access")
+    } else {
+        Trouble::refused(cause)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::AtomicUsize;
+    use std::time::Instant;
+
+    use super::*;
+
+    fn keyring(patience: Patience, told: &Arc<AtomicUsize>) -> Keyring {
+        let told = Arc::clone(told);
+        let on_wait: OnWait = Box::new(move || {
+            told.fetch_add(1, Ordering::SeqCst);
+        });
+        Keyring { patience, on_wait, told: AtomicBool::new(false), name: String::new() }
+    }
+
+    // One test, because a call that hangs is remembered for the whole process.
+    #[test]
+    fn a_call_is_waited_for_as_long_as_it_deserves() {
+        let told = Arc::new(AtomicUsize::new(0));
+        let nap = |ms| move || thread::sleep(Duration::from_millis(ms));
+        let nobody = keyring(Patience::NobodyCanAnswer, &told);
+        let person = keyring(Patience::PersonMayAnswer, &told);
+        nobody.bounded(Duration::from_secs(3), nap(1100)).unwrap();
+        person.bounded(Duration::from_secs(3), nap(10)).unwrap();
+        assert_eq!(told.load(Ordering::SeqCst), 0);
+        person.bounded(Duration::from_secs(3), nap(1100)).unwrap();
+        person.bounded(Duration::from_secs(3), nap(1100)).unwrap();
+        assert_eq!(told.load(Ordering::SeqCst), 1);
+        let failed: Result<(), _> = nobody.bounded(Duration::from_secs(3), || std::panic::resume_unwind(Box::new(())));
+        assert!(matches!(failed, Err(Trouble::Refused { .. })), "{failed:?}");
+
+        let start = Instant::now();
+        assert!(matches!(nobody.bounded(Duration::from_millis(200), nap(10_000)), Err(Trouble::Hanging { .. })));
+        assert!(start.elapsed() < Duration::from_secs(2));
+        let start = Instant::now();
+        assert!(matches!(nobody.bounded(Duration::from_secs(3), nap(0)), Err(Trouble::Hanging { .. })));
+        assert!(start.elapsed() < Duration::from_millis(100), "a second call was sent after the hung one");
+        HUNG.store(false, Ordering::Relaxed);
+    }
+
+    #[test]
+    fn every_answer_of_the_library_has_its_words() {
+        let boxed = |text: &str| -> Box<dyn std::error::Error + Send + Sync> { text.into() };
+        let secret = || b"hunter2".to_vec();
+        for (error, expected) in [
+            (KeyringError::TooLong("secret".into(), 2560), "TooLarge { limit: 2560 }"),
+            (KeyringError::Ambiguous(vec![]), "Damaged"),
+            (KeyringError::BadEncoding(secret()), "Damaged"),
+            (KeyringError::BadDataFormat(secret(), boxed("x")), "Damaged"),
+            (KeyringError::BadStoreFormat("\u{1b}".into()), "Refused"),
+            (KeyringError::PlatformFailure(boxed("connection reset")), if cfg!(unix) { "Refused" } else { "" }),
+        ] {
+            let shown = format!("{:?}", trouble("u", error));
+            assert!(shown.starts_with(expected), "{shown}");
+            assert!(!shown.contains("hunter2") && !shown.contains('\u{1b}'), "{shown}");
+        }
+        #[cfg(target_os = "linux")]
+        for text in ["SS error: prompt dismissed", "SS Error: object locked"] {
+            let shown = format!("{:?}", trouble("u", KeyringError::PlatformFailure(boxed(text))));
+            assert!(shown.starts_with("Locked"), "{shown}");
+            assert!(!is_worth_a_second_try(&KeyringError::PlatformFailure(boxed(text))));
+        }
+    }
+
+    #[test]
+    fn the_keychain_s_numbers_are_told_apart() {
+        let cause = |code: &str| match keychain_refusal(&format!("Error {{ code: {code}, message: Some(..) }}"), "said")
+        {
+            Trouble::Refused { cause, .. } => cause,
+            other => panic!("{other:?}"),
+        };
+        assert!(cause("-25308").contains("errSecInteractionNotAllowed"));
+        assert!(cause("-25293").contains("errSecAuthFailed"));
+        assert!(cause("-128").contains("errSecUserCanceled"));
+        assert_eq!(cause("-50"), "said");
+    }
+}

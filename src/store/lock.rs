@@ -1,0 +1,259 @@
+//! One process at a time: a lock file for each session, one for renewing it and one for signing in.
+//!
+//! The kernel frees the lock when its holder dies, so there is no stale lock to guess about. The file is never
+//! removed: two processes that hold the "same" lock on two inodes is how MSAL's lock failed.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{Read, Seek, Write};
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::folder;
+use super::key::SessionId;
+use super::trouble::{Trouble, shown};
+use crate::error::{Error, Kind, Result};
+
+/// Time between two tries. Measured: as fast as a blocking lock for 200 waiters, and it can give up.
+const POLL: Duration = Duration::from_millis(20);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LockKind {
+    /// Held while the session is read, renewed and written: seconds.
+    Session,
+    /// Held while a person signs in: minutes.
+    SignIn,
+}
+
+/// What came of waiting for a lock.
+#[derive(Debug)]
+pub enum Waited<T> {
+    /// The lock is ours. What was read before must be read again.
+    Locked(SessionLock),
+    /// Somebody else did the work meanwhile, and this is the answer.
+    Answered(T),
+}
+
+/// A held lock; dropping it frees it.
+#[derive(Debug)]
+pub struct SessionLock {
+    file: File,
+}
+
+impl SessionLock {
+    /// Takes the lock, or waits for it until `deadline` has passed. Between two tries `answer` is asked, with the time
+    /// waited so far, whether waiting is still needed. Blocks the thread, in naps of 20 ms.
+    ///
+    /// # Errors
+    /// [`Kind::TimedOut`], naming the holder's process id where it can be known; [`Kind::Store`] if the file in the
+    /// lock's place is not a plain file of ours, or if the file system cannot lock: going on without would let two
+    /// processes spend one refresh token.
+    pub fn acquire<T>(
+        state_dir: &Path,
+        id: &SessionId,
+        kind: LockKind,
+        deadline: Duration,
+        mut answer: impl FnMut(Duration) -> Option<T>,
+    ) -> Result<Waited<T>> {
+        let path = folder::sessions(state_dir)?.join(match kind {
+            LockKind::Session => format!("{id}.lock"),
+            LockKind::SignIn => format!("{id}.signin.lock"),
+        });
+        let start = Instant::now();
+        let mut file = open(&path)?;
+        loop {
+            match file.try_lock() {
+                Ok(()) if is_at(&file, &path) => return Ok(Waited::Locked(Self::held(file))),
+                // Somebody removed the folder while we waited: this lock is on a file that nobody else will find.
+                Ok(()) => {
+                    folder::sessions(state_dir)?;
+                    file = open(&path)?;
+                    continue;
+                }
+                Err(TryLockError::WouldBlock) => {}
+                Err(TryLockError::Error(error)) if error.kind() == std::io::ErrorKind::Interrupted => continue,
+                Err(TryLockError::Error(error)) => return Err(cannot_lock(&path, error)),
+            }
+            let waited = start.elapsed();
+            if let Some(answer) = answer(waited) {
+                return Ok(Waited::Answered(answer));
+            }
+            if waited >= deadline {
+                return Err(timed_out(&mut file, kind, deadline));
+            }
+            thread::sleep(POLL.min(deadline - waited));
+        }
+    }
+
+    /// Writes down who holds the lock, for the words of those who wait in vain. Nothing depends on it.
+    fn held(mut file: File) -> Self {
+        let _ = file.set_len(0).and_then(|()| file.rewind()).and_then(|()| writeln!(file, "{}", std::process::id()));
+        Self { file }
+    }
+}
+
+impl Drop for SessionLock {
+    fn drop(&mut self) {
+        let _ = self.file.set_len(0);
+        // Said aloud, because a child process that inherited the file would keep the lock beyond our close.
+        let _ = self.file.unlock();
+    }
+}
+
+fn open(path: &Path) -> Result<File, Trouble> {
+    let file = folder::open(path, OpenOptions::new().read(true).write(true).create(true).truncate(false))?
+        .ok_or_else(|| Trouble::file("open", path, std::io::ErrorKind::NotFound.into()))?;
+    // A strange umask must not make a file that we cannot open the next time.
+    #[cfg(unix)]
+    let _ = file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o600));
+    Ok(file)
+}
+
+#[cfg(unix)]
+fn is_at(file: &File, path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    match (file.metadata(), std::fs::symlink_metadata(path)) {
+        (Ok(held), Ok(named)) => (held.dev(), held.ino()) == (named.dev(), named.ino()),
+        _ => false,
+    }
+}
+
+#[cfg(not(unix))]
+fn is_at(_: &File, _: &Path) -> bool {
+    true // Windows does not remove a file that is open.
+}
+
+fn cannot_lock(path: &PathBuf, error: std::io::Error) -> Error {
+    Error::new(Kind::Store, format!("cannot lock `{}`", shown(path)))
+        .because(error)
+        .hint("use a state folder on a local disk: `MDB_LOGIN_STATE_DIR=/path/on/a/local/disk`")
+}
+
+fn timed_out(file: &mut File, kind: LockKind, deadline: Duration) -> Error {
+    let mut text = String::new();
+    let _ = file.rewind().and_then(|()| file.take(32).read_to_string(&mut text));
+    let holder = match text.trim().parse::<u32>() {
+        Ok(pid) => format!("another mdb-login (process {pid})"),
+        Err(_) => "another mdb-login".to_owned(),
+    };
+    let doing = match kind {
+        LockKind::Session => "is still renewing this session",
+        LockKind::SignIn => "is still signing in to this session",
+    };
+    let seconds = deadline.as_secs_f32();
+    Error::new(Kind::TimedOut, format!("{holder} {doing}")).because_of(format!("waited {seconds:.0} s for its lock"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::super::key::tests::key;
+    use super::*;
+
+    const NONE: fn(Duration) -> Option<()> = |_| None;
+
+    fn held<T>(waited: Result<Waited<T>>) -> SessionLock {
+        match waited {
+            Ok(Waited::Locked(lock)) => lock,
+            Ok(Waited::Answered(_)) => panic!("answered"),
+            Err(error) => panic!("{error:?}"),
+        }
+    }
+
+    #[test]
+    fn one_holder_at_a_time_and_the_file_stays() {
+        let dir = tempfile::tempdir().unwrap();
+        let (inside, most) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    for _ in 0..5 {
+                        let lock = held(SessionLock::acquire(
+                            dir.path(),
+                            &key().id(),
+                            LockKind::Session,
+                            Duration::from_secs(60),
+                            NONE,
+                        ));
+                        most.fetch_max(inside.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+                        thread::sleep(Duration::from_millis(2));
+                        inside.fetch_sub(1, Ordering::SeqCst);
+                        drop(lock);
+                    }
+                });
+            }
+        });
+        assert_eq!(most.load(Ordering::SeqCst), 1);
+        assert!(dir.path().join("sessions").join(format!("{}.lock", key().id())).is_file());
+    }
+
+    #[test]
+    fn waiting_ends_at_the_deadline_with_the_holder_s_name_and_other_locks_are_free() {
+        let dir = tempfile::tempdir().unwrap();
+        let id = key().id();
+        let acquire = |kind, ms| SessionLock::acquire(dir.path(), &id, kind, Duration::from_millis(ms), NONE);
+        let lock = held(acquire(LockKind::Session, 0));
+        let _sign_in = held(acquire(LockKind::SignIn, 0));
+
+        let start = Instant::now();
+        let error = acquire(LockKind::Session, 150).map(drop).unwrap_err();
+        let waited = start.elapsed();
+        assert!((150..1000).contains(&waited.as_millis()), "{waited:?}");
+        assert_eq!(error.kind(), Kind::TimedOut);
+        #[cfg(unix)]
+        assert!(error.message().contains(&format!("process {}", std::process::id())), "{error:?}");
+
+        drop(lock);
+        held(acquire(LockKind::Session, 0));
+    }
+
+    #[test]
+    fn waiting_ends_as_soon_as_there_is_an_answer() {
+        let dir = tempfile::tempdir().unwrap();
+        let id = key().id();
+        let _lock = held(SessionLock::acquire(dir.path(), &id, LockKind::Session, Duration::ZERO, NONE));
+        let start = Instant::now();
+        let answer = |waited: Duration| (waited >= Duration::from_millis(60)).then_some("token");
+        match SessionLock::acquire(dir.path(), &id, LockKind::Session, Duration::from_secs(60), answer) {
+            Ok(Waited::Answered("token")) => assert!(start.elapsed() < Duration::from_secs(5)),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn something_else_in_the_lock_s_place_is_refused() {
+        let prepare: [fn(&Path); 3] = [
+            |path| std::fs::create_dir(path).unwrap(),
+            |path| std::os::unix::fs::symlink("/dev/null", path).unwrap(),
+            |path| rustix::fs::mknodat(rustix::fs::CWD, path, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap(),
+        ];
+        for prepare in prepare {
+            let dir = tempfile::tempdir().unwrap();
+            let path = folder::sessions(dir.path()).unwrap().join(format!("{}.lock", key().id()));
+            prepare(&path);
+            let result = SessionLock::acquire(dir.path(), &key().id(), LockKind::Session, Duration::from_secs(9), NONE);
+            let error = result.map(drop).unwrap_err();
+            assert_eq!(error.kind(), Kind::Store);
+            assert!(error.message().contains(".lock"), "{error:?}");
+        }
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn a_lock_on_a_file_that_was_removed_does_not_count() {
+        let dir = tempfile::tempdir().unwrap();
+        let id = key().id();
+        let acquire = || SessionLock::acquire(dir.path(), &id, LockKind::Session, Duration::from_secs(60), NONE);
+        let lock = held(acquire());
+        thread::scope(|scope| {
+            let waiter = scope.spawn(|| held(acquire()));
+            thread::sleep(Duration::from_millis(100));
+            std::fs::remove_dir_all(dir.path().join("sessions")).unwrap();
+            drop(lock);
+            let second = waiter.join().unwrap();
+            assert!(is_at(&second.file, &dir.path().join("sessions").join(format!("{id}.lock"))));
+        });
+    }
+}

@@ -1,0 +1,330 @@
+//! Where sessions are kept: which stores there are, which one is used, and what is in it.
+//!
+//! - `key`: what makes two sign-ins one session, and its name. `record`: what is kept, as text.
+//! - `keyring` (with `secret_service`), `kernel`, `file`: the stores. `items`: one item in any of them; `parts`: values
+//!   larger than an item.
+//! - `cache`: the access token, where reading it costs nothing. `index`: what can be told without a secret.
+//! - `lock`: one process at a time. `folder`: private files. `trouble`: what can go wrong.
+//!
+//! A store is touched under the session's lock only; the cache's reader and the index need none.
+
+pub mod cache;
+mod file;
+mod folder;
+pub mod index;
+mod items;
+#[cfg(target_os = "linux")]
+mod kernel;
+mod key;
+mod keyring;
+pub mod lock;
+mod parts;
+mod record;
+#[cfg(target_os = "linux")]
+mod secret_service;
+mod trouble;
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use self::file::Files;
+use self::items::{Item, Items, Slot};
+pub use self::key::{SessionId, SessionKey};
+use self::keyring::Keyring;
+use self::parts::Unreadable;
+pub use self::record::{CachedToken, Endpoints, SessionRecord};
+use self::trouble::Trouble;
+use crate::error::{Error, Result};
+
+/// What the person asked for (`--store`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum StoreChoice {
+    /// The system's keyring; on Linux, where there is none, the kernel keyring
+    #[default]
+    Auto,
+    /// The system's keyring: Secret Service, macOS keychain, Windows Credential Manager
+    Keyring,
+    /// The Linux kernel keyring, until the machine restarts
+    Kernel,
+    /// A file that only your user can read, and that every program of yours can
+    File,
+}
+
+/// Where a session is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Backend {
+    Keyring,
+    Kernel,
+    File,
+}
+
+/// Whether a keyring may ask somebody to unlock it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Patience {
+    /// A script, a prompt, a credential hook: at most 3 s a call, and on Linux never a prompt.
+    NobodyCanAnswer,
+    /// Somebody sits at the terminal: at most 60 s a call.
+    PersonMayAnswer,
+}
+
+/// Called once, after about a second without an answer, so that the person can be told to look for a prompt.
+pub type OnWait = Box<dyn Fn() + Send + Sync>;
+
+/// The store of one session.
+pub struct Store {
+    id: SessionId,
+    items: Items,
+    fell_back: Option<String>,
+}
+
+impl Store {
+    /// Opens the store that `choice` means. `known` is where the index says that the session is: `Auto` then looks
+    /// there and nowhere else, and never moves a session. Pass `None` to choose anew, at sign-in.
+    ///
+    /// # Errors
+    /// [`crate::error::Kind::Store`]. `Auto` goes on to the kernel keyring only if there is no keyring at all: a locked or hanging
+    /// one holds the person's secrets, and putting a session elsewhere behind their back would be a downgrade.
+    pub fn open(
+        state_dir: &Path,
+        id: &SessionId,
+        choice: StoreChoice,
+        known: Option<Backend>,
+        patience: Patience,
+        on_wait: OnWait,
+    ) -> Result<Self> {
+        let store = |items| Self { id: id.clone(), items, fell_back: None };
+        let keyring = || Keyring::open(id.as_str(), patience, on_wait);
+        match (choice, known) {
+            (StoreChoice::Keyring, _) | (StoreChoice::Auto, Some(Backend::Keyring)) => {
+                Ok(store(Items::Keyring(keyring()?)))
+            }
+            (StoreChoice::Kernel, _) | (StoreChoice::Auto, Some(Backend::Kernel)) => Ok(store(open_kernel()?)),
+            (StoreChoice::File, _) | (StoreChoice::Auto, Some(Backend::File)) => {
+                Ok(store(Items::File(Files::open(state_dir)?)))
+            }
+            (StoreChoice::Auto, None) => match keyring() {
+                Ok(keyring) => Ok(store(Items::Keyring(keyring))),
+                Err(Trouble::Absent { why }) => match open_kernel() {
+                    Ok(items) => Ok(Self { fell_back: Some(why), ..store(items) }),
+                    Err(kernel) => Err(nowhere(why, kernel)),
+                },
+                Err(trouble) => Err(trouble.into()),
+            },
+        }
+    }
+
+    pub fn backend(&self) -> Backend {
+        match &self.items {
+            Items::Keyring(_) => Backend::Keyring,
+            #[cfg(target_os = "linux")]
+            Items::Kernel => Backend::Kernel,
+            Items::File(_) => Backend::File,
+            #[cfg(test)]
+            Items::Memory(_) => Backend::File,
+        }
+    }
+
+    /// The store in words, with what it is worth.
+    pub fn describe(&self) -> String {
+        match &self.items {
+            Items::Keyring(keyring) => keyring.name().to_owned(),
+            #[cfg(target_os = "linux")]
+            Items::Kernel => format!("Linux kernel keyring, {}", kernel::retention()),
+            Items::File(files) => {
+                let path = files.path(&Item::head(&self.id, Slot::Session).file_name());
+                format!("file `{}`, readable by every program of yours", trouble::shown(&path))
+            }
+            #[cfg(test)]
+            Items::Memory(_) => "memory".to_owned(),
+        }
+    }
+
+    /// Why `Auto` did not take the keyring; to be said once, together with [`Store::describe`].
+    pub fn fell_back(&self) -> Option<&str> {
+        self.fell_back.as_deref()
+    }
+
+    /// Writes, reads and removes a trial item, so that a store that will not keep the session says so before a person
+    /// is sent to the browser.
+    pub fn probe(&self) -> Result<()> {
+        let item = Item::head(&self.id, Slot::Probe(std::process::id()));
+        let text = format!("{{\"v\":1,\"probe\":{:?}}}", std::time::Instant::now());
+        self.items.set(&item, text.as_bytes())?;
+        let read = self.items.get(&item);
+        let removed = self.items.remove(&item);
+        match read? {
+            Some(bytes) if bytes.as_slice() == text.as_bytes() => Ok(removed?),
+            _ => Err(Trouble::refused("a trial item did not come back as it was written").into()),
+        }
+    }
+
+    /// Reads the session; `None` if there is none.
+    pub fn load(&self) -> Result<Option<SessionRecord>> {
+        let head = Item::head(&self.id, Slot::Session);
+        match parts::read(&self.items, head)? {
+            Some(bytes) => Ok(Some(SessionRecord::from_bytes(&self.items.shown(&head), &bytes)?)),
+            None => Ok(None),
+        }
+    }
+
+    /// Writes the session, and reads it back: from here on the old refresh token may be spent.
+    ///
+    /// # Errors
+    /// Among others when what is stored is damaged or of a later version: it is then left as it is.
+    pub fn save(&self, record: &SessionRecord) -> Result<()> {
+        let head = Item::head(&self.id, Slot::Session);
+        let bytes = record.to_bytes()?;
+        parts::write(&self.items, head, &bytes, Unreadable::Keep)?;
+        match parts::read(&self.items, head)? {
+            Some(read) if read == bytes => Ok(()),
+            _ => Err(Trouble::refused("the session did not come back as it was written").into()),
+        }
+    }
+
+    /// Removes the session and the access token next to it, readable or not. Nothing there is fine.
+    pub fn delete(&self) -> Result<()> {
+        // The token's end must not hang on the session's, nor the other way round: try both.
+        let session = parts::remove(&self.items, Item::head(&self.id, Slot::Session));
+        let access = parts::remove(&self.items, Item::head(&self.id, Slot::Access));
+        session.and(access).map_err(Error::from)
+    }
+
+    /// Reads the access token that [`cache::write`] had to put next to the session; `None` if there is none.
+    pub fn load_access(&self) -> Result<Option<CachedToken>> {
+        match parts::read(&self.items, Item::head(&self.id, Slot::Access)) {
+            Ok(bytes) => Ok(bytes.and_then(|bytes| CachedToken::from_bytes(&bytes))),
+            Err(Trouble::Damaged { .. } | Trouble::Newer { .. }) => Ok(None),
+            Err(trouble) => Err(trouble.into()),
+        }
+    }
+
+    fn save_access(&self, token: &CachedToken) -> Result<(), Trouble> {
+        parts::write(&self.items, Item::head(&self.id, Slot::Access), &token.to_bytes()?, Unreadable::Replace)
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn open_kernel() -> Result<Items, Trouble> {
+    kernel::check().map(|()| Items::Kernel)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn open_kernel() -> Result<Items, Trouble> {
+    Err(Trouble::Absent { why: "only Linux has a kernel keyring".into() })
+}
+
+/// Neither a keyring nor the kernel's: the choice is the person's.
+fn nowhere(keyring: String, kernel: Trouble) -> Error {
+    let kernel = match kernel {
+        Trouble::Kernel { cause, .. } | Trouble::Absent { why: cause } => cause,
+        other => return other.into(),
+    };
+    Error::new(crate::error::Kind::Store, "there is no place here that keeps a secret")
+        .because_of(format!("no keyring: {keyring}"))
+        .because_of(format!("no kernel keyring: {kernel}"))
+        .hint("sign in where a keyring runs, or keep the session in a file that every program of yours can read: `--store file`")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::items::tests::Memory;
+    use super::key::tests::key;
+    use super::record::tests::{cached, record};
+    use super::*;
+    use crate::error::Kind;
+
+    fn open(dir: &Path, id: &SessionId, choice: StoreChoice, known: Option<Backend>) -> Result<Store> {
+        Store::open(dir, id, choice, known, Patience::NobodyCanAnswer, Box::new(|| ()))
+    }
+
+    /// What every store must do, whatever it is made of.
+    fn keeps_sessions(store: &Store) {
+        let token = |store: &Store| store.load().unwrap().map(|r| r.refresh_token.unwrap().expose().to_owned());
+        store.probe().unwrap();
+        assert_eq!(token(store), None);
+        store.delete().unwrap();
+        for (generation, length) in [(1, 10), (2, 4000), (2, 4001), (3, 20), (4, 5000)] {
+            let text = "r".repeat(length);
+            store.save(&record(generation, &text)).unwrap();
+            assert_eq!(token(store).as_deref(), Some(text.as_str()));
+        }
+        store.save_access(&cached("eyJ.access", 9)).unwrap();
+        assert_eq!(store.load_access().unwrap().unwrap().token.expose(), "eyJ.access");
+        assert_eq!(token(store).map(|text| text.len()), Some(5000));
+        store.delete().unwrap();
+        assert_eq!(token(store), None);
+        assert!(store.load_access().unwrap().is_none());
+    }
+
+    #[test]
+    fn a_file_keeps_sessions() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = open(dir.path(), &key().id(), StoreChoice::File, None).unwrap();
+        keeps_sessions(&store);
+        assert_eq!(std::fs::read_dir(dir.path().join("sessions")).unwrap().count(), 0, "something is left");
+        assert_eq!((store.backend(), store.fell_back()), (Backend::File, None));
+        assert!(store.describe().contains(".secret`, readable by every program"), "{}", store.describe());
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn the_kernel_keeps_sessions() {
+        if !kernel::tests::is_here("the_kernel_keeps_sessions") {
+            return;
+        }
+        let dir = tempfile::tempdir().unwrap();
+        let id = SessionKey { account: Some(kernel::tests::unique()), ..key() }.id();
+        // The index says where the session is, and that is where `Auto` looks, keyring or not.
+        let store = open(dir.path(), &id, StoreChoice::Auto, Some(Backend::Kernel)).unwrap();
+        keeps_sessions(&store);
+        assert_eq!((store.backend(), store.fell_back()), (Backend::Kernel, None));
+        assert!(store.describe().starts_with("Linux kernel keyring, until "), "{}", store.describe());
+    }
+
+    #[test]
+    fn a_store_of_small_items_keeps_sessions() {
+        let memory = Memory { limit: Some(2560), ..Memory::default() };
+        let store = Store { id: key().id(), items: Items::Memory(memory.clone()), fell_back: None };
+        keeps_sessions(&store);
+        assert_eq!(memory.names(), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_damaged_or_newer_session_is_named_kept_and_removed_only_on_request() {
+        for (stored, word) in [(&b"{\"v\":1,"[..], "damaged"), (b"", "damaged"), (b"{\"v\":2}", "newer")] {
+            let dir = tempfile::tempdir().unwrap();
+            let id = key().id();
+            let store = open(dir.path(), &id, StoreChoice::File, None).unwrap();
+            let path = dir.path().join("sessions").join(format!("{id}.secret"));
+            folder::write(&path, stored).unwrap();
+            for error in [store.load().map(drop).unwrap_err(), store.save(&record(1, "new")).unwrap_err()] {
+                assert_eq!(error.kind(), Kind::Store);
+                assert!(error.message().contains(word) && error.message().contains(".secret"), "{error:?}");
+            }
+            assert_eq!(std::fs::read(&path).unwrap(), stored);
+            store.delete().unwrap();
+            assert!(store.load().unwrap().is_none());
+        }
+    }
+
+    #[test]
+    fn a_store_that_forgets_is_found_out() {
+        let memory = Memory { forgets: true, ..Memory::default() };
+        let store = Store { id: key().id(), items: Items::Memory(memory), fell_back: None };
+        for error in [store.probe().unwrap_err(), store.save(&record(1, "rt")).unwrap_err()] {
+            assert!(error.causes().iter().any(|cause| cause.contains("did not come back")), "{error:?}");
+        }
+    }
+
+    #[test]
+    fn with_no_store_at_all_the_choice_is_the_person_s() {
+        let kernel = Trouble::Kernel { cause: "no keyrings (ENOSYS)".into(), hint: "" };
+        let error = nowhere("no session bus".into(), kernel);
+        assert_eq!(error.kind(), Kind::Store);
+        assert_eq!(error.causes(), ["no keyring: no session bus", "no kernel keyring: no keyrings (ENOSYS)"]);
+        assert!(error.hints().iter().any(|hint| hint.contains("`--store file`")));
+    }
+}
