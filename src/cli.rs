@@ -5,6 +5,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::error::ErrorKind;
@@ -536,13 +537,24 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Erro
     }
 }
 
+/// Prints what [`parse`] gave in place of a command line, and gives the exit code: help and version are no failures.
+pub fn report(error: &clap::Error) -> ExitCode {
+    if error.use_stderr() && wants_json(std::env::args_os()) {
+        Ui { json: true, quiet: false, no_input: true }.error(&as_error(error));
+        return ExitCode::from(Kind::Usage.exit_code());
+    }
+    // A closed stdout or stderr cannot be reported to anybody.
+    let _ = error.print();
+    u8::try_from(error.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from)
+}
+
 /// Whether the command line asks for JSON, even if it is otherwise wrong: its error should be an object too.
-pub fn wants_json(args: impl IntoIterator<Item = OsString>) -> bool {
+fn wants_json(args: impl IntoIterator<Item = OsString>) -> bool {
     args.into_iter().take_while(|arg| arg != "--").any(|arg| arg == "--json")
 }
 
 /// A usage error in our own words, for `--json`: clap's first lines, without its usage text.
-pub fn as_error(error: &clap::Error) -> Error {
+fn as_error(error: &clap::Error) -> Error {
     let text = error.to_string();
     let mut lines = text.lines().take_while(|line| !line.starts_with("Usage:"));
     let message = lines.next().unwrap_or_default().trim_start_matches("error: ");

@@ -1,20 +1,46 @@
 //! `mdb-login`: sign in once with the company's identity, and every MongoDB tool on the machine works.
-#![allow(dead_code)]
+//!
+//! Read `session.rs` first: it is the ladder that everything else serves.
 
 mod cli;
 mod commands;
 mod error;
+mod flow;
 mod http;
+mod log;
 mod oidc;
 mod secret;
+mod session;
 mod settings;
 mod store;
 mod ui;
 
 use std::process::ExitCode;
 
-use crate::error::{Error, Kind, Result};
-
+/// Parses, runs, and turns the result into an exit code; nothing else ends the process.
 fn main() -> ExitCode {
-    ExitCode::SUCCESS
+    hide_memory();
+    let cli = match cli::parse(std::env::args_os()) {
+        Ok(cli) => cli,
+        Err(error) => return cli::report(&error),
+    };
+    log::set_up(cli.global.verbose);
+    let ui = cli.global.ui();
+    match commands::run(&cli, &ui) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            ui.error(&error);
+            ExitCode::from(error.kind().exit_code())
+        }
+    }
+}
+
+/// No core dump, and no debugger of the same user: both would see tokens. Programs that we start get both back.
+fn hide_memory() {
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::process::{DumpableBehavior, set_dumpable_behavior};
+        // A kernel that refuses (a strict seccomp filter) leaves us as any other program is.
+        let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
+    }
 }

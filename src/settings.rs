@@ -16,11 +16,13 @@ use std::time::Duration;
 
 use schema::{Input, Setting, Shape};
 pub use values::{
-    AuthorizationParams, BrowserChoice, ClientSecretSource, FlowChoice, RedirectHost, RedirectUri, Scopes, StoreChoice,
+    AuthorizationParams, BrowserChoice, ClientSecretSource, FlowChoice, RedirectHost, RedirectUri, Scopes,
     is_secret_name,
 };
 
 use crate::error::{Error, Kind, Result};
+use crate::store::SessionKey;
+pub use crate::store::StoreChoice;
 
 /// Everything that can be chosen, immutable once resolved. [`Settings::origin`] says where a value came from.
 #[derive(Clone, Debug)]
@@ -99,6 +101,37 @@ impl Settings {
         self.origins.iter().find(|(known, _)| *known == key).map_or(&Origin::BuiltIn, |(_, origin)| origin)
     }
 
+    /// The same settings for a session that is known by its key alone: to end it when its profile is gone.
+    pub fn for_session(&self, key: &SessionKey) -> Self {
+        Self {
+            profile: None,
+            issuer: key.issuer.clone(),
+            client_id: key.client_id.clone(),
+            audience: key.audience.clone(),
+            scopes: Scopes { list: key.scopes.clone(), is_default: false },
+            resource: key.resource.clone(),
+            authorization: AuthorizationParams { login_hint: key.account.clone(), ..self.authorization.clone() },
+            // It belongs to another client, and must not be sent to this one's provider.
+            client_secret: None,
+            id_token_as_access_token: key.id_token,
+            store: StoreChoice::Auto,
+            ..self.clone()
+        }
+    }
+
+    /// Which session these settings mean.
+    pub fn session_key(&self) -> SessionKey {
+        SessionKey {
+            issuer: self.issuer.clone(),
+            client_id: self.client_id.clone(),
+            audience: self.audience.clone(),
+            scopes: self.scopes.list.clone(),
+            resource: self.resource.clone(),
+            account: self.authorization.login_hint.clone(),
+            id_token: self.id_token_as_access_token,
+        }
+    }
+
     /// Nothing set at all; only [`compose`] makes something whole of it.
     fn blank() -> Self {
         Self {
@@ -145,6 +178,15 @@ pub fn resolve(request: &Request) -> Result<Settings> {
 pub fn preview(request: &Request) -> Result<Settings> {
     let source = load()?;
     compose(request, source.as_ref().map(file::Source::parse).transpose()?.as_ref())
+}
+
+/// The settings of every profile that is complete. One that is not has no session, and is no obstacle to the others.
+pub fn of_all_profiles() -> Vec<Settings> {
+    let names = profiles().unwrap_or_default();
+    names
+        .into_iter()
+        .filter_map(|profile| resolve(&Request { profile: Some(profile.name), ..Request::default() }).ok())
+        .collect()
 }
 
 /// A profile as lists show it.

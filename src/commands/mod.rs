@@ -1,3 +1,30 @@
-//! One file a command.
+//! One file a command: what it does with a session, and what it says about it.
 
-pub mod profile;
+mod generate;
+mod login;
+mod logout;
+mod profile;
+mod status;
+mod token;
+
+use crate::cli::{Cli, Command};
+use crate::error::Result;
+use crate::settings::{preview, resolve};
+use crate::ui::Ui;
+
+/// Runs the command that was typed. Settings are read by those that need them, and by nobody else: help, completions
+/// and manual must work with a broken configuration.
+pub fn run(cli: &Cli, ui: &Ui) -> Result<()> {
+    let global = &cli.global;
+    match &cli.command {
+        Command::Login(args) => login::run(&resolve(&args.request(global))?, ui),
+        Command::Token(args) => token::run(args, &resolve(&args.request(global))?, ui),
+        Command::Status(args) if args.all => status::run_all(ui),
+        Command::Status(args) => status::run(args, &resolve(&args.request(global))?, ui),
+        Command::Logout(args) if args.all => logout::run_all(args, &preview(&args.request(global))?, ui),
+        Command::Logout(args) => logout::run(args, &resolve(&args.request(global))?, ui),
+        Command::Profile(args) => profile::run(&args.command, global, ui),
+        Command::Completions(args) => generate::completions(args, ui),
+        Command::Man(args) => generate::man(args, ui),
+    }
+}

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
-use crate::flow::BrowserChoice;
+use crate::settings::BrowserChoice;
 
 /// A launcher that still runs after this has handed the link over, or is the browser itself.
 const FAILURE_WINDOW: Duration = Duration::from_secs(1);

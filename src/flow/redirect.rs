@@ -28,11 +28,10 @@ use tokio::time::timeout;
 use url::Url;
 
 pub use self::bind::BindError;
-pub use self::holder::Holder;
 use self::route::Rules;
 use self::serve::Shared;
-use crate::flow::RedirectUri;
 use crate::secret::Secret;
+use crate::settings::RedirectUri;
 
 /// How long the final page is offered to a browser that does not come for it.
 const FAREWELL: Duration = Duration::from_secs(1);
@@ -125,13 +124,6 @@ impl fmt::Display for Notice {
 /// Requests and connections that did not count, by reason. For the log and `-v`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Strangers(BTreeMap<&'static str, u32>);
-
-impl Strangers {
-    /// How many there were in all.
-    pub fn total(&self) -> u32 {
-        self.0.values().sum()
-    }
-}
 
 impl fmt::Display for Strangers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

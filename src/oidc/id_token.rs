@@ -374,12 +374,7 @@ mod tests {
                 json!({"at_hash": "AAAAAAAAAAAAAAAAAAAAAA"}),
                 "the ID token: its `at_hash` does not match the access token of the same answer",
             ),
-            (
-                "sig-none",
-                &header(json!({"alg": "none"})),
-                good.clone(),
-                "the ID token: it is not signed",
-            ),
+            ("sig-none", &header(json!({"alg": "none"})), good.clone(), "the ID token: it is not signed"),
             (
                 "sig-hs256",
                 &header(json!({"alg": "HS256"})),
@@ -458,18 +453,12 @@ mod tests {
     fn max_age_needs_a_recent_auth_time() {
         for (auth_time, max_age, expected) in [
             (json!(null), None, None),
-            (
-                json!(null),
-                Some(60),
-                Some("the ID token: `max_age` was asked for, but `auth_time` is missing"),
-            ),
+            (json!(null), Some(60), Some("the ID token: `max_age` was asked for, but `auth_time` is missing")),
             (json!(NOW - 60), Some(60), None),
             (
                 json!(NOW - 361),
                 Some(60),
-                Some(
-                    "the ID token: the sign-in is older than the 60 s that `max_age` allows",
-                ),
+                Some("the ID token: the sign-in is older than the 60 s that `max_age` allows"),
             ),
         ] {
             let token = sign(&header(json!({})), &claims(json!({ "auth_time": auth_time })), &first());

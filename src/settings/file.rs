@@ -122,10 +122,6 @@ impl Source {
         Ok(source)
     }
 
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
-
     pub fn text(&self) -> &str {
         &self.text
     }

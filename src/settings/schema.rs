@@ -12,7 +12,8 @@ use serde_json::{Value, json};
 use toml::de::DeValue;
 
 use super::Settings;
-use super::values::{self, BrowserChoice, ClientSecretSource, FlowChoice, Reason, StoreChoice};
+use super::values::{self, BrowserChoice, ClientSecretSource, FlowChoice, Reason};
+use crate::store::StoreChoice;
 
 /// One row of the table.
 pub struct Setting {

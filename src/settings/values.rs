@@ -31,6 +31,22 @@ pub struct AuthorizationParams {
     pub extra: Vec<(String, String)>,
 }
 
+impl AuthorizationParams {
+    /// The parameters of the request, named ones first.
+    pub fn parameters(&self) -> Vec<(String, String)> {
+        let max_age = self.max_age.map(|seconds| seconds.to_string());
+        let named = [
+            ("prompt", &self.prompt),
+            ("login_hint", &self.login_hint),
+            ("acr_values", &self.acr_values),
+            ("domain_hint", &self.domain_hint),
+            ("max_age", &max_age),
+        ];
+        let named = named.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value.clone()?)));
+        named.chain(self.extra.iter().cloned()).collect()
+    }
+}
+
 /// Where the client secret is read from, for the rare provider that wants one of a native application.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ClientSecretSource {
@@ -83,16 +99,6 @@ pub enum BrowserChoice {
     None,
     /// A program and its arguments; `%s` in one of them stands for the URL, else it comes last.
     Command(Vec<String>),
-}
-
-/// Where the session is kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum StoreChoice {
-    /// The OS keyring, or the Linux kernel keyring where there is none.
-    Auto,
-    Keyring,
-    Kernel,
-    File,
 }
 
 /// The reason why a value is refused.

@@ -68,7 +68,8 @@ pub fn clear(id: &SessionId) {
     let _ = id;
 }
 
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
+#[cfg(target_os = "linux")]
 mod tests {
     use std::time::Duration;
 

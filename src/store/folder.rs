@@ -19,8 +19,20 @@ const MAX_FILE: u64 = 4 * 1024 * 1024;
 
 /// `STATE_DIR/sessions`, made (0700) if it is missing and checked if it is not.
 pub(super) fn sessions(state_dir: &Path) -> Result<PathBuf, Trouble> {
+    make(&state_dir.join("sessions"))?;
+    checked(state_dir)
+}
+
+/// The same for readers: `None` if it is missing, so that a look changes nothing and works with a read-only home.
+pub(super) fn sessions_if_any(state_dir: &Path) -> Result<Option<PathBuf>, Trouble> {
+    match fs::symlink_metadata(state_dir.join("sessions")) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        _ => checked(state_dir).map(Some),
+    }
+}
+
+fn checked(state_dir: &Path) -> Result<PathBuf, Trouble> {
     let folder = state_dir.join("sessions");
-    make(&folder)?;
     // The state folder itself may be a link that its owner made (to a larger disk, say); what is inside may not.
     check_folder(state_dir, &fs::metadata(state_dir).map_err(|error| Trouble::file("look at", state_dir, error))?)?;
     check_ancestors(state_dir)?;
@@ -195,7 +207,8 @@ fn sync_folder(folder: &Path) -> io::Result<()> {
     if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests {
     use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 
@@ -229,7 +242,9 @@ mod tests {
 
     #[test]
     fn what_somebody_else_may_have_prepared_is_refused_by_name() {
-        let prepare: [(&str, fn(&Path, &Path)); 5] = [
+        /// Puts something in the place of the first path, out of what is at the second.
+        type Prepare = fn(&Path, &Path);
+        let prepare: [(&str, Prepare); 5] = [
             ("symbolic link", |path, other| symlink(other, path).unwrap()),
             ("hard link", |path, other| fs::hard_link(other, path).unwrap()),
             ("not a regular file", |path, _| fs::create_dir(path).unwrap()),

@@ -1,12 +1,12 @@
 //! What can be told about a session without touching a keyring: no secret, one small file a session.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
 use super::key::{SessionId, SessionKey};
 use super::trouble::Trouble;
-use super::{Backend, folder, record};
+use super::{Backend, SessionRecord, folder, record};
 use crate::error::{Error, Result};
 
 /// A session as `status` shows it, and what keeps callers from asking the provider in vain.
@@ -31,6 +31,24 @@ pub struct IndexEntry {
     pub generation: u64,
 }
 
+impl IndexEntry {
+    /// The entry of a session that has just begun.
+    pub fn new(key: &SessionKey, record: &SessionRecord, backend: Backend, access_expires_at: u64) -> Self {
+        Self {
+            key: key.clone(),
+            backend,
+            subject: record.subject.clone(),
+            name: record.name.clone(),
+            signed_in_at: record.signed_in_at,
+            renewed_at: record.renewed_at,
+            access_expires_at,
+            ended: None,
+            not_before: None,
+            generation: record.generation,
+        }
+    }
+}
+
 /// When and why a session ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ended {
@@ -50,7 +68,8 @@ pub struct Index {
 
 /// Reads one session's entry; `None` if there is none.
 pub fn read(state_dir: &Path, id: &SessionId) -> Result<Option<IndexEntry>> {
-    Ok(read_file(&path(state_dir, id)?)?)
+    let Some(folder) = folder::sessions_if_any(state_dir)? else { return Ok(None) };
+    Ok(read_file(&folder.join(file_name(id)))?)
 }
 
 /// Writes one session's entry as a whole.
@@ -61,19 +80,20 @@ pub fn write(state_dir: &Path, id: &SessionId, entry: &IndexEntry) -> Result<()>
         #[serde(flatten)]
         entry: &'a IndexEntry,
     }
-    let path = path(state_dir, id)?;
+    let path = folder::sessions(state_dir)?.join(file_name(id));
     let text = serde_json::to_vec(&Versioned { v: 1, entry }).map_err(Trouble::refused)?;
     Ok(folder::write(&path, &text)?)
 }
 
 /// Removes one session's entry; one that is not there is fine.
 pub fn remove(state_dir: &Path, id: &SessionId) -> Result<()> {
-    Ok(folder::remove(&path(state_dir, id)?)?)
+    let Some(folder) = folder::sessions_if_any(state_dir)? else { return Ok(()) };
+    Ok(folder::remove(&folder.join(file_name(id)))?)
 }
 
 /// Reads the entries of all sessions.
 pub fn all(state_dir: &Path) -> Result<Index> {
-    let folder = folder::sessions(state_dir)?;
+    let Some(folder) = folder::sessions_if_any(state_dir)? else { return Ok(Index::default()) };
     let list = std::fs::read_dir(&folder).map_err(|error| Trouble::file("list", &folder, error))?;
     let mut ids: Vec<SessionId> =
         list.flatten().filter_map(|file| SessionId::parse(file.file_name().to_str()?.strip_suffix(".json")?)).collect();
@@ -81,7 +101,7 @@ pub fn all(state_dir: &Path) -> Result<Index> {
 
     let mut index = Index::default();
     for id in ids {
-        match read_file(&folder.join(format!("{id}.json"))) {
+        match read_file(&folder.join(file_name(&id))) {
             Ok(Some(entry)) => index.entries.push((id, entry)),
             Ok(None) => {} // Signed out while we looked.
             Err(trouble) => index.unreadable.push((id, trouble.into())),
@@ -90,8 +110,8 @@ pub fn all(state_dir: &Path) -> Result<Index> {
     Ok(index)
 }
 
-fn path(state_dir: &Path, id: &SessionId) -> Result<PathBuf, Trouble> {
-    Ok(folder::sessions(state_dir)?.join(format!("{id}.json")))
+fn file_name(id: &SessionId) -> String {
+    format!("{id}.json")
 }
 
 fn read_file(path: &Path) -> Result<Option<IndexEntry>, Trouble> {
@@ -124,6 +144,11 @@ mod tests {
     #[test]
     fn entries_come_back_and_the_unreadable_ones_are_named() {
         let dir = tempfile::tempdir().unwrap();
+        let state = dir.path().join("state");
+        assert_eq!((all(&state).unwrap().entries.len(), read(&state, &key().id()).unwrap()), (0, None));
+        remove(&state, &key().id()).unwrap();
+        assert!(!state.exists(), "a look made a folder");
+
         let mut expected: Vec<_> = ["ada", "bob", "eve"].map(|name| (entry(name).key.id(), entry(name))).into();
         expected.sort_by(|a, b| a.0.cmp(&b.0));
         for (id, entry) in &expected {

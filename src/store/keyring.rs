@@ -5,8 +5,9 @@
 //! process, and no second one is sent after it.
 
 use std::fmt::Display;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -27,8 +28,9 @@ const WITH_A_PERSON: Duration = Duration::from_secs(60);
 /// After this long, the person is told what we are waiting for.
 const SILENCE: Duration = Duration::from_secs(1);
 
-/// A hung call holds the library's own lock: the next one would wait in vain, for another three seconds.
-static HUNG: AtomicBool = AtomicBool::new(false);
+/// Calls that were given up and have not come back. Such a call holds the library's own lock: the next one would wait
+/// in vain, for another three seconds.
+static LEFT_BEHIND: AtomicUsize = AtomicUsize::new(0);
 
 pub(super) struct Keyring {
     patience: Patience,
@@ -77,7 +79,7 @@ impl Keyring {
     fn look(&self, user: &str) -> Result<String, Trouble> {
         let (user, patience) = (user.to_owned(), self.patience);
         // A look asks no person anything, so it never deserves a person's patience.
-        let look = self.bounded(WITHOUT_A_PERSON, move || checked_look(&user, patience))??;
+        let look = self.bounded(WITHOUT_A_PERSON, Silent::Always, move || checked_look(&user, patience))??;
         Ok(format!("Secret Service ({})", look.provider))
     }
 
@@ -99,11 +101,11 @@ impl Keyring {
         call: impl Fn(&Entry) -> keyring_core::Result<T> + Send + 'static,
     ) -> Result<T, Trouble> {
         let (user, patience) = (user.to_owned(), self.patience);
-        let limit = match patience {
-            Patience::NobodyCanAnswer => WITHOUT_A_PERSON,
-            Patience::PersonMayAnswer => WITH_A_PERSON,
+        let (limit, silent) = match patience {
+            Patience::NobodyCanAnswer => (WITHOUT_A_PERSON, Silent::Always),
+            Patience::PersonMayAnswer => (WITH_A_PERSON, Silent::AtFirst),
         };
-        self.bounded(limit, move || {
+        self.bounded(limit, silent, move || {
             // It may have been locked since the last look, and the library would raise a prompt.
             #[cfg(target_os = "linux")]
             checked_look(&user, patience)?;
@@ -120,37 +122,68 @@ impl Keyring {
         })?
     }
 
+    /// Does the work on a thread of its own and waits for it, but not longer than `limit`.
     fn bounded<T: Send + 'static>(
         &self,
         limit: Duration,
+        silent: Silent,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Trouble> {
         let hanging = || Trouble::Hanging { seconds: limit.as_secs() };
-        if HUNG.load(Ordering::Relaxed) {
+        if LEFT_BEHIND.load(Ordering::SeqCst) > 0 {
             return Err(hanging());
         }
         let (sender, receiver) = sync_channel(1);
-        thread::Builder::new()
-            .name("keyring".into())
-            .spawn(move || {
-                let _ = sender.send(work());
-            })
-            .map_err(Trouble::refused)?;
+        let end = Arc::new(Mutex::new(End::Open));
+        let worker_end = Arc::clone(&end);
+        let worker = move || {
+            let _ = sender.send(work());
+            let mut end = worker_end.lock().unwrap_or_else(PoisonError::into_inner);
+            match *end {
+                End::GivenUp => {
+                    LEFT_BEHIND.fetch_sub(1, Ordering::SeqCst);
+                }
+                _ => *end = End::Answered,
+            }
+        };
+        thread::Builder::new().name("keyring".into()).spawn(worker).map_err(Trouble::refused)?;
+
         let mut answer = receiver.recv_timeout(SILENCE.min(limit));
         if matches!(answer, Err(RecvTimeoutError::Timeout)) {
-            if self.patience == Patience::PersonMayAnswer && !self.told.swap(true, Ordering::Relaxed) {
+            if silent == Silent::AtFirst && !self.told.swap(true, Ordering::Relaxed) {
                 (self.on_wait)();
             }
             answer = receiver.recv_timeout(limit.saturating_sub(SILENCE));
         }
-        answer.map_err(|error| match error {
-            RecvTimeoutError::Timeout => {
-                HUNG.store(true, Ordering::Relaxed);
-                hanging()
+        if matches!(answer, Err(RecvTimeoutError::Timeout)) {
+            let mut end = end.lock().unwrap_or_else(PoisonError::into_inner);
+            match *end {
+                End::Answered => answer = receiver.try_recv().map_err(|_| RecvTimeoutError::Disconnected),
+                _ => {
+                    *end = End::GivenUp;
+                    LEFT_BEHIND.fetch_add(1, Ordering::SeqCst);
+                }
             }
+        }
+        answer.map_err(|error| match error {
+            RecvTimeoutError::Timeout => hanging(),
             RecvTimeoutError::Disconnected => Trouble::refused("the keyring library failed"),
         })
     }
+}
+
+/// Whether the person is told when it takes long.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Silent {
+    Always,
+    AtFirst,
+}
+
+/// How a call on a thread ended, for whichever side gets there second.
+enum End {
+    Open,
+    Answered,
+    GivenUp,
 }
 
 /// Looks at the Secret Service and, when nobody can answer a prompt, refuses to go on if there would be one.
@@ -260,18 +293,16 @@ fn keychain_refusal(debug: &str, cause: impl Display) -> Trouble {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-    use std::sync::atomic::AtomicUsize;
     use std::time::Instant;
 
     use super::*;
 
-    fn keyring(patience: Patience, told: &Arc<AtomicUsize>) -> Keyring {
+    fn keyring(told: &Arc<AtomicUsize>) -> Keyring {
         let told = Arc::clone(told);
         let on_wait: OnWait = Box::new(move || {
             told.fetch_add(1, Ordering::SeqCst);
         });
-        Keyring { patience, on_wait, told: AtomicBool::new(false), name: String::new() }
+        Keyring { patience: Patience::PersonMayAnswer, on_wait, told: AtomicBool::new(false), name: String::new() }
     }
 
     // One test, because a call that hangs is remembered for the whole process.
@@ -279,24 +310,26 @@ mod tests {
     fn a_call_is_waited_for_as_long_as_it_deserves() {
         let told = Arc::new(AtomicUsize::new(0));
         let nap = |ms| move || thread::sleep(Duration::from_millis(ms));
-        let nobody = keyring(Patience::NobodyCanAnswer, &told);
-        let person = keyring(Patience::PersonMayAnswer, &told);
-        nobody.bounded(Duration::from_secs(3), nap(1100)).unwrap();
-        person.bounded(Duration::from_secs(3), nap(10)).unwrap();
+        let keyring = keyring(&told);
+        let bounded = |limit, silent, work| keyring.bounded(Duration::from_millis(limit), silent, nap(work));
+        bounded(3000, Silent::Always, 1100).unwrap();
+        bounded(3000, Silent::AtFirst, 10).unwrap();
         assert_eq!(told.load(Ordering::SeqCst), 0);
-        person.bounded(Duration::from_secs(3), nap(1100)).unwrap();
-        person.bounded(Duration::from_secs(3), nap(1100)).unwrap();
+        bounded(3000, Silent::AtFirst, 1100).unwrap();
+        bounded(3000, Silent::AtFirst, 1100).unwrap();
         assert_eq!(told.load(Ordering::SeqCst), 1);
-        let failed: Result<(), _> = nobody.bounded(Duration::from_secs(3), || std::panic::resume_unwind(Box::new(())));
+        let dies = || std::panic::resume_unwind(Box::new(()));
+        let failed: Result<(), _> = keyring.bounded(Duration::from_secs(3), Silent::Always, dies);
         assert!(matches!(failed, Err(Trouble::Refused { .. })), "{failed:?}");
 
         let start = Instant::now();
-        assert!(matches!(nobody.bounded(Duration::from_millis(200), nap(10_000)), Err(Trouble::Hanging { .. })));
-        assert!(start.elapsed() < Duration::from_secs(2));
+        assert!(matches!(bounded(200, Silent::Always, 1500), Err(Trouble::Hanging { .. })));
+        assert!(start.elapsed() < Duration::from_millis(1200));
         let start = Instant::now();
-        assert!(matches!(nobody.bounded(Duration::from_secs(3), nap(0)), Err(Trouble::Hanging { .. })));
+        assert!(matches!(bounded(3000, Silent::Always, 0), Err(Trouble::Hanging { .. })));
         assert!(start.elapsed() < Duration::from_millis(100), "a second call was sent after the hung one");
-        HUNG.store(false, Ordering::Relaxed);
+        thread::sleep(Duration::from_millis(1800));
+        bounded(3000, Silent::Always, 0).expect("the hung call has come back");
     }
 
     #[test]

@@ -3,9 +3,10 @@
 //! The kernel frees the lock when its holder dies, so there is no stale lock to guess about. The file is never
 //! removed: two processes that hold the "same" lock on two inodes is how MSAL's lock failed.
 
+use std::convert::Infallible;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -32,6 +33,16 @@ pub enum Waited<T> {
     Locked(SessionLock),
     /// Somebody else did the work meanwhile, and this is the answer.
     Answered(T),
+}
+
+impl Waited<Infallible> {
+    /// The lock, where nobody can have answered.
+    pub fn lock(self) -> SessionLock {
+        match self {
+            Self::Locked(lock) => lock,
+            Self::Answered(never) => match never {},
+        }
+    }
 }
 
 /// A held lock; dropping it frees it.
@@ -123,7 +134,7 @@ fn is_at(_: &File, _: &Path) -> bool {
     true // Windows does not remove a file that is open.
 }
 
-fn cannot_lock(path: &PathBuf, error: std::io::Error) -> Error {
+fn cannot_lock(path: &Path, error: std::io::Error) -> Error {
     Error::new(Kind::Store, format!("cannot lock `{}`", shown(path)))
         .because(error)
         .hint("use a state folder on a local disk: `MDB_LOGIN_STATE_DIR=/path/on/a/local/disk`")

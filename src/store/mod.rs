@@ -61,6 +61,29 @@ pub enum Backend {
     File,
 }
 
+impl Backend {
+    /// The name by which `--store` knows it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Keyring => "keyring",
+            Self::Kernel => "kernel",
+            Self::File => "file",
+        }
+    }
+
+    /// The store in words, with what it is worth, without asking it anything.
+    pub fn worth(self) -> String {
+        match self {
+            Self::Keyring => "the system's keyring, as safe as your login".to_owned(),
+            #[cfg(target_os = "linux")]
+            Self::Kernel => format!("the Linux kernel keyring, in memory only, {}", kernel::retention()),
+            #[cfg(not(target_os = "linux"))]
+            Self::Kernel => "the Linux kernel keyring".to_owned(),
+            Self::File => "a file (`--store file`): every program of yours, and every backup, can read it".to_owned(),
+        }
+    }
+}
+
 /// Whether a keyring may ask somebody to unlock it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Patience {

@@ -45,6 +45,9 @@ pub struct Endpoints {
     pub token: String,
     pub revocation: Option<String>,
     pub end_session: Option<String>,
+    /// How the token endpoint wants a client secret, if there is one: in the body, or as Basic authentication.
+    #[serde(default)]
+    pub client_secret_in_body: bool,
     /// Unix seconds.
     pub fetched_at: u64,
 }

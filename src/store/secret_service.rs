@@ -2,8 +2,8 @@
 //! prompt, start a bus or open a session (bursts of which kill gnome-keyring-daemon: GNOME/gnome-keyring#190, #196).
 
 use std::collections::HashMap;
-use std::fs;
 use std::path::Path;
+use std::{fs, io};
 
 use zbus::blocking::{Connection, connection::Builder};
 use zbus::zvariant::{DynamicType, OwnedObjectPath, OwnedValue};
@@ -24,9 +24,14 @@ pub(super) struct Look {
 /// milliseconds from a healthy service and for ever from a sick one: to be called on a thread with a deadline.
 pub(super) fn look(service: &str, user: &str) -> Result<Look, Trouble> {
     let address = bus_address(std::env::var("DBUS_SESSION_BUS_ADDRESS").ok().as_deref(), &default_socket())?;
-    let bus = Builder::address(address.as_str()).and_then(Builder::build).map_err(|error| match error {
-        zbus::Error::InputOutput(cause) => absent(format!("the session bus does not answer: {cause}")),
-        other => trouble(other),
+    let bus = Builder::address(address.as_str()).and_then(Builder::build).map_err(|error| match &error {
+        // A socket that is not there, or that nobody listens on any more, is a bus of the past.
+        zbus::Error::Connection(cause, _) | zbus::Error::InputOutput(cause)
+            if matches!(cause.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) =>
+        {
+            absent(format!("the session bus is not there: {}", crate::ui::foreign(&error.to_string())))
+        }
+        _ => trouble(error),
     })?;
 
     let owned: bool = ask(&bus, Place::Bus, "NameHasOwner", &(SERVICE,))?;

@@ -69,7 +69,7 @@ impl From<Trouble> for Error {
             ),
             Trouble::Hanging { seconds } => other_stores(
                 error(format!("the keyring did not answer within {seconds} seconds"))
-                    .hint("look for a prompt behind other windows, then try again"),
+                    .hint("answer its prompt if there is one, or restart it; then try again"),
             ),
             Trouble::Refused { cause, hint } => {
                 let refused = error("the keyring refused".into()).because_of(cause);
@@ -111,8 +111,9 @@ fn unlock_hint() -> &'static str {
     if cfg!(target_os = "macos") {
         "unlock it: `security unlock-keychain`"
     } else {
-        "run the command at a desktop where the prompt can be answered, or unlock gnome-keyring from a terminal: \
-         `gnome-keyring-daemon --unlock`, then its password and Ctrl-D"
+        // `--unlock` alone does not reach a daemon that runs already, and a newline would be part of the password.
+        "unlock it at the desktop, or gnome-keyring from bash: \
+         `read -rsp 'password: ' p; printf %s \"$p\" | gnome-keyring-daemon --replace --unlock; unset p`"
     }
 }
 

@@ -7,3 +7,5 @@ mod support;
 
 // The provider itself: that it refuses what it should, because a peer that is too kind proves nothing.
 mod provider;
+
+mod login;

@@ -7,7 +7,7 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, ToSocketAddrs};
 
 use super::holder::{self, Holder};
-use crate::flow::{RedirectHost, RedirectUri};
+use crate::settings::{RedirectHost, RedirectUri};
 
 /// How often a port that the system chose for one address may turn out to be taken on another.
 const FREE_PORT_TRIES: u32 = 10;

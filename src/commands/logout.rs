@@ -1,0 +1,104 @@
+//! `mdb-login logout`: end the session, at the provider and here.
+
+use serde_json::{Value, json};
+
+use crate::cli::LogoutArgs;
+use crate::error::{Error, Kind, Result};
+use crate::session::{Revocation, Session, SignedOut};
+use crate::settings::{self, Settings};
+use crate::store::index;
+use crate::ui::{Ui, foreign};
+
+/// Ends the one session that `settings` describe.
+pub fn run(args: &LogoutArgs, settings: &Settings, ui: &Ui) -> Result<()> {
+    let ended = end(args, settings, ui)?;
+    if ui.json { ui.data(format!("{ended}\n").as_bytes()) } else { Ok(()) }
+}
+
+/// Ends every session of this computer's user. One that fails does not keep the others.
+pub fn run_all(args: &LogoutArgs, base: &Settings, ui: &Ui) -> Result<()> {
+    let state_dir = settings::dirs::state_dir()?;
+    let found = index::all(&state_dir)?;
+    let (mut ended, mut failed) = (Vec::new(), Vec::new());
+    let profiles = settings::of_all_profiles();
+    for (_, entry) in &found.entries {
+        // A profile knows what its session does not: CA file, proxy, client secret.
+        let profile = profiles.iter().find(|profile| profile.session_key() == entry.key);
+        let settings = profile.cloned().unwrap_or_else(|| base.for_session(&entry.key));
+        match end(args, &settings, ui) {
+            Ok(object) => ended.push(object),
+            Err(error) => failed.push(error.because_of(format!("the session at {}", foreign(&entry.key.issuer)))),
+        }
+    }
+    failed.extend(found.unreadable.into_iter().map(|(_, error)| error));
+    if ui.json {
+        ui.data(format!("{}\n", json!({ "schema": 1, "sessions": ended })).as_bytes())?;
+    } else if ended.is_empty() && failed.is_empty() {
+        ui.note("there is no session");
+    }
+    let mut failed = failed.into_iter();
+    match failed.next() {
+        None => Ok(()),
+        Some(first) => {
+            failed.for_each(|error| ui.error(&error));
+            Err(first)
+        }
+    }
+}
+
+fn end(args: &LogoutArgs, settings: &Settings, ui: &Ui) -> Result<Value> {
+    let session = Session::new(settings, ui)?;
+    let signed_out = session.sign_out()?;
+    report(&signed_out, settings, ui);
+    let browser = match &signed_out.end_session_url {
+        _ if !args.browser_session => None,
+        None if signed_out.forgotten => {
+            ui.warn("the provider has no page that ends the browser's session (`end_session_endpoint`)");
+            Some(false)
+        }
+        None => Some(false),
+        Some(url) => {
+            let came = session.end_browser_session(url)?;
+            if !came {
+                return Err(Error::new(
+                    Kind::TimedOut,
+                    "the session is gone from here, but no browser came to end its own",
+                )
+                .hint("sign out at the provider in the browser"));
+            }
+            ui.note("the browser is at the provider's sign-out page");
+            Some(true)
+        }
+    };
+    Ok(json!({
+        "schema": 1,
+        "issuer": settings.issuer,
+        "forgotten": signed_out.forgotten,
+        "revoked": signed_out.revocation == Revocation::Done,
+        "browser_session": browser,
+    }))
+}
+
+fn report(signed_out: &SignedOut, settings: &Settings, ui: &Ui) {
+    let issuer = foreign(&settings.issuer);
+    if !signed_out.forgotten {
+        ui.note(format!("not signed in at {issuer}; nothing to do"));
+        return;
+    }
+    match &signed_out.revocation {
+        Revocation::Done => ui.note(format!("signed out: revoked at {issuer}, forgotten here")),
+        Revocation::NothingToRevoke => {
+            ui.note(format!("signed out: forgotten here; there was nothing to revoke at {issuer}"))
+        }
+        Revocation::NotOffered => {
+            ui.warn(format!(
+                "forgotten here; {issuer} offers no revocation, so its refresh token stays valid there until it expires"
+            ));
+        }
+        Revocation::Failed(why) => {
+            ui.warn(format!("forgotten here, but not revoked at {issuer}: {why}"));
+        }
+    }
+    // A JWT cannot be called back: servers look at its `exp`.
+    ui.note("programs that already have an access token can use it until it expires");
+}

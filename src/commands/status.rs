@@ -1,0 +1,120 @@
+//! `mdb-login status`: who, where, until when, in which store. Never a secret, and never a question to the keyring.
+
+use serde_json::{Value, json};
+
+use crate::cli::StatusArgs;
+use crate::error::{Error, Kind, Result};
+use crate::oidc::token::unix_now;
+use crate::session::{Freshness, Session};
+use crate::settings::Settings;
+use crate::store::SessionId;
+use crate::store::cache;
+use crate::store::index::{self, IndexEntry};
+use crate::ui::{Ui, foreign, moment, span};
+
+/// Shows the session that `settings` describe. Not signed in, or ended: exit 4, so that scripts can ask.
+pub fn run(args: &StatusArgs, settings: &Settings, ui: &Ui) -> Result<()> {
+    let session = Session::new(settings, ui)?;
+    if args.check {
+        // The question behind "am I signed in" is "will the next command work"; only a token answers it.
+        session.token(&Freshness { min_ttl: settings.min_ttl, force: false })?;
+    }
+    let login = || format!("run `{}`", session.command("login"));
+    let Some(entry) = index::read(session.state_dir(), session.id())? else {
+        return Err(
+            Error::new(Kind::LoginRequired, format!("not signed in at `{}`", foreign(&settings.issuer))).hint(login())
+        );
+    };
+    show(&[(session.id().clone(), entry.clone())], settings.profile.as_deref(), ui)?;
+    match entry.ended {
+        Some(ended) => {
+            Err(Error::new(Kind::LoginRequired, "the session has ended").because_of(ended.reason).hint(login()))
+        }
+        None => Ok(()),
+    }
+}
+
+/// Shows every session of this computer's user.
+pub fn run_all(ui: &Ui) -> Result<()> {
+    let found = index::all(&crate::settings::dirs::state_dir()?)?;
+    if found.entries.is_empty() && found.unreadable.is_empty() && !ui.json {
+        ui.note("there is no session");
+    }
+    if ui.json {
+        let sessions: Vec<_> = found.entries.iter().map(|(id, entry)| object(id, entry, None)).collect();
+        ui.data(format!("{}\n", json!({ "schema": 1, "sessions": sessions })).as_bytes())?;
+    } else {
+        show(&found.entries, None, ui)?;
+    }
+    let mut unreadable = found.unreadable.into_iter().map(|(_, error)| error);
+    match unreadable.next() {
+        None => Ok(()),
+        Some(first) => {
+            unreadable.for_each(|error| ui.error(&error));
+            Err(first)
+        }
+    }
+}
+
+fn show(entries: &[(SessionId, IndexEntry)], profile: Option<&str>, ui: &Ui) -> Result<()> {
+    if ui.json {
+        let objects = entries.iter().map(|(id, entry)| format!("{}\n", object(id, entry, profile))).collect::<String>();
+        return ui.data(objects.as_bytes());
+    }
+    let blocks: Vec<String> = entries.iter().map(|(id, entry)| block(id, entry, profile)).collect();
+    ui.data(blocks.join("\n").as_bytes())
+}
+
+fn block(id: &SessionId, entry: &IndexEntry, profile: Option<&str>) -> String {
+    let now = unix_now();
+    let who = entry.name.clone().unwrap_or_else(|| foreign(&entry.subject));
+    let key = &entry.key;
+    let token = match access_token_end(id, entry).checked_sub(now).filter(|left| *left > 0) {
+        Some(left) => format!("valid for {} (until {})", span(left), moment(now + left)),
+        None => "expired; the next use renews it".to_owned(),
+    };
+    let mut rows = Vec::new();
+    rows.extend(profile.map(|profile| ("profile", profile.to_owned())));
+    rows.push(("signed in as", format!("{who} (sub {})", foreign(&entry.subject))));
+    rows.push(("issuer", foreign(&key.issuer)));
+    rows.push(("client id", foreign(&key.client_id)));
+    rows.push(("audience", foreign(&key.audience)));
+    rows.push(("scopes", foreign(&key.scopes.join(" "))));
+    rows.extend(key.account.as_deref().map(|account| ("account", foreign(account))));
+    match &entry.ended {
+        Some(ended) => rows.push(("ended", format!("{} ago: {}", span(now.saturating_sub(ended.at)), ended.reason))),
+        None => rows.push(("token", token)),
+    }
+    rows.push((
+        "since",
+        format!("{}; renewed {} ago", moment(entry.signed_in_at), span(now.saturating_sub(entry.renewed_at))),
+    ));
+    rows.push(("kept in", entry.backend.worth()));
+    rows.iter().map(|(name, value)| format!("{name:<13} {value}\n")).collect()
+}
+
+/// The cache knows better than the index when both know: it is what `token` would print.
+fn access_token_end(id: &SessionId, entry: &IndexEntry) -> u64 {
+    cache::read(id).map_or(entry.access_expires_at, |token| token.expires_at)
+}
+
+fn object(id: &SessionId, entry: &IndexEntry, profile: Option<&str>) -> Value {
+    let expires_at = access_token_end(id, entry);
+    json!({
+        "schema": 1,
+        "profile": profile,
+        "who": entry.name,
+        "subject": entry.subject,
+        "issuer": entry.key.issuer,
+        "client_id": entry.key.client_id,
+        "audience": entry.key.audience,
+        "scope": entry.key.scopes.join(" "),
+        "account": entry.key.account,
+        "signed_in_at": entry.signed_in_at,
+        "renewed_at": entry.renewed_at,
+        "expires_at": expires_at,
+        "expired": expires_at <= unix_now(),
+        "ended": entry.ended.as_ref().map(|ended| json!({ "at": ended.at, "reason": ended.reason })),
+        "store": entry.backend.name(),
+    })
+}

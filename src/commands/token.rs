@@ -1,0 +1,126 @@
+//! `mdb-login token`: print a valid token.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use serde_json::json;
+
+use crate::cli::{EnvShell, TokenArgs, TokenOutput};
+use crate::error::{Error, Kind, Result};
+use crate::oidc::token::unix_now;
+use crate::session::{Freshness, Session};
+use crate::settings::Settings;
+use crate::store::cache::CachedToken;
+use crate::ui::{Ui, foreign};
+
+pub fn run(args: &TokenArgs, settings: &Settings, ui: &Ui) -> Result<()> {
+    let session = Session::new(settings, ui)?;
+    let token = session.token(&Freshness { min_ttl: settings.min_ttl, force: args.force_refresh })?;
+    if let Some(path) = &args.token_file {
+        return write_file(path, token.token.expose());
+    }
+    let output = if ui.json { TokenOutput::Json } else { args.output };
+    let text = match output {
+        // Byte-exact for pipes and files: MongoDB's drivers send a line break along and are refused.
+        TokenOutput::Raw if ui.stdout_is_terminal() => format!("{}\n", token.token.expose()),
+        TokenOutput::Raw => token.token.expose().to_owned(),
+        TokenOutput::Json => json(&token, settings.profile.as_deref()),
+        TokenOutput::Header => format!("Authorization: Bearer {}\n", token.token.expose()),
+        TokenOutput::Env => env(&token, args.shell.unwrap_or_else(usual_shell)),
+    };
+    if ui.stdout_is_terminal() {
+        ui.warn("this is a live credential, and it is on your screen now");
+    }
+    ui.data(text.as_bytes())
+}
+
+/// The documented object; a field may be added, none changes its meaning while `schema` is 1.
+fn json(token: &CachedToken, profile: Option<&str>) -> String {
+    let object = json!({
+        "schema": 1,
+        "access_token": token.token.expose(),
+        "token_type": "Bearer",
+        "expires_at": token.expires_at,
+        "expires_in": token.expires_at.saturating_sub(unix_now()),
+        "issuer": token.issuer,
+        "client_id": token.client_id,
+        "audience": token.audience,
+        "subject": token.subject,
+        "scope": token.scopes.join(" "),
+        "profile": profile,
+    });
+    format!("{object}\n")
+}
+
+/// Assignments for a shell to evaluate.
+fn env(token: &CachedToken, shell: EnvShell) -> String {
+    let values = [
+        ("MDB_ACCESS_TOKEN", token.token.expose().to_owned()),
+        ("MDB_ACCESS_TOKEN_EXPIRES_AT", token.expires_at.to_string()),
+    ];
+    let mut lines = String::new();
+    for (name, value) in &values {
+        let value = quote(value, shell);
+        let _ = match shell {
+            EnvShell::Bash => writeln!(lines, "export {name}={value}"),
+            EnvShell::Fish => writeln!(lines, "set -gx {name} {value}"),
+            EnvShell::Powershell => writeln!(lines, "$env:{name} = {value}"),
+        };
+    }
+    lines
+}
+
+/// The shell that the person uses, as far as the environment tells.
+fn usual_shell() -> EnvShell {
+    let shell = std::env::var_os("SHELL").unwrap_or_default();
+    match Path::new(&shell).file_stem().and_then(|name| name.to_str()) {
+        Some("fish") => EnvShell::Fish,
+        Some("pwsh" | "powershell") => EnvShell::Powershell,
+        Some(_) => EnvShell::Bash,
+        None if cfg!(windows) => EnvShell::Powershell,
+        None => EnvShell::Bash,
+    }
+}
+
+/// A literal string of the shell: single quotes, in which only the quote itself (and fish's backslash) means anything.
+fn quote(text: &str, shell: EnvShell) -> String {
+    let inner = match shell {
+        EnvShell::Bash => text.replace('\'', r"'\''"),
+        EnvShell::Fish => text.replace('\\', r"\\").replace('\'', r"\'"),
+        EnvShell::Powershell => text.replace('\'', "''"),
+    };
+    format!("'{inner}'")
+}
+
+/// Replaces the file in one step: a reader sees the old token or the new one, whole, and only its owner can.
+fn write_file(path: &Path, token: &str) -> Result<()> {
+    let shown = foreign(&path.display().to_string());
+    let failed = |error: std::io::Error| {
+        Error::new(Kind::Failed, format!("cannot write the token file `{shown}`")).because(error)
+    };
+    if path.is_dir() {
+        return Err(
+            Error::new(Kind::Failed, format!("cannot write the token file `{shown}`")).because_of("it is a directory")
+        );
+    }
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
+    // A temporary file of this crate is created with mode 0600, whatever the umask.
+    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
+    std::io::Write::write_all(&mut file, token.as_bytes()).map_err(failed)?;
+    file.as_file().sync_all().map_err(failed)?;
+    file.persist(path).map_err(|error| failed(error.error))?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{EnvShell, quote};
+
+    #[test]
+    fn quoting_leaves_no_way_out() {
+        let text = r#"a'b\c"$(x)`y`$z"#;
+        assert_eq!(quote(text, EnvShell::Bash), r#"'a'\''b\c"$(x)`y`$z'"#);
+        assert_eq!(quote(text, EnvShell::Fish), r#"'a\'b\\c"$(x)`y`$z'"#);
+        assert_eq!(quote(text, EnvShell::Powershell), r#"'a''b\c"$(x)`y`$z'"#);
+    }
+}

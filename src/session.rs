@@ -1,0 +1,188 @@
+//! The ladder: a valid token, a renewed one, a new sign-in.
+//!
+//! 1. A cached access token that lives long enough: no network, no lock, no keyring. [`Session::token`]
+//! 2. Under the session's lock: look again, renew with the refresh token, store, hand out. [`renew`]
+//! 3. Under the sign-in lock: a person signs in; verify, store, hand out. [`sign_in`]
+//!
+//! This is the only room that knows both the flows and the store, and the place where policy lives.
+
+mod client_secret;
+mod explain;
+mod renew;
+mod sign_in;
+mod sign_out;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+pub use sign_in::SignedIn;
+pub use sign_out::{Revocation, SignedOut};
+
+use crate::error::{Error, Kind, Result};
+use crate::http::{Http, HttpOptions};
+use crate::oidc::token::{ClientIdentity, unix_now};
+use crate::settings::Settings;
+use crate::store::cache::{self, CachedToken};
+use crate::store::lock::{LockKind, SessionLock};
+use crate::store::{Backend, Patience, SessionId, SessionKey, Store};
+use crate::ui::Ui;
+
+/// One session as the settings describe it; it may or may not exist yet.
+pub struct Session<'a> {
+    settings: &'a Settings,
+    ui: &'a Ui,
+    key: SessionKey,
+    id: SessionId,
+    state_dir: PathBuf,
+}
+
+/// How good a token must be.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Freshness {
+    /// The life that must be left. `None` leaves it to [`DEFAULT_MIN_TTL`].
+    pub min_ttl: Option<Duration>,
+    /// Renew although the token would do: the server has refused it.
+    pub force: bool,
+}
+
+/// Enough to connect with; a server looks at `exp` without leeway. Tokens that live shorter than twice this are used
+/// for half of their life, or a provider with short tokens would be asked on every call.
+const DEFAULT_MIN_TTL: Duration = Duration::from_secs(60);
+
+impl Freshness {
+    /// Whether `token` is good enough at `now` (seconds since 1970).
+    fn accepts(&self, token: &CachedToken, now: u64) -> bool {
+        let lifetime = token.expires_at.saturating_sub(token.issued_at);
+        let needed = self.min_ttl.map_or(DEFAULT_MIN_TTL.as_secs().min(lifetime / 2), |ttl| ttl.as_secs());
+        token.expires_at > now + needed
+    }
+}
+
+impl<'a> Session<'a> {
+    pub fn new(settings: &'a Settings, ui: &'a Ui) -> Result<Self> {
+        let key = settings.session_key();
+        let id = key.id();
+        Ok(Self { settings, ui, key, id, state_dir: crate::settings::dirs::state_dir()? })
+    }
+
+    /// A token that is fresh enough, from the first rung of the ladder that has one. Never asks a person.
+    pub fn token(&self, freshness: &Freshness) -> Result<CachedToken> {
+        // Prompts and hooks call this: nothing may come before this line that is not needed for it.
+        let cached = cache::read(&self.id);
+        match cached {
+            Some(token) if !freshness.force && freshness.accepts(&token, unix_now()) => Ok(token),
+            cached => renew::renew(self, freshness, cached),
+        }
+    }
+
+    pub fn id(&self) -> &SessionId {
+        &self.id
+    }
+
+    pub fn state_dir(&self) -> &Path {
+        &self.state_dir
+    }
+
+    /// The complete command for this session, to be pasted into a shell.
+    pub fn command(&self, name: &str) -> String {
+        let quoted = |text: &str| shlex::try_quote(text).map(|text| text.into_owned()).unwrap_or_default();
+        match &self.settings.profile {
+            Some(profile) => format!("mdb-login {name} --profile {}", quoted(profile)),
+            None => format!(
+                "mdb-login {name} --issuer {} --client-id {}",
+                quoted(&self.settings.issuer),
+                quoted(&self.settings.client_id)
+            ),
+        }
+    }
+
+    /// The session's name in messages.
+    fn name(&self) -> String {
+        match &self.settings.profile {
+            Some(profile) => format!("profile `{profile}`"),
+            None => format!("`{}`", crate::ui::foreign(&self.settings.issuer)),
+        }
+    }
+
+    fn login_required(&self, what: impl Into<String>) -> Error {
+        Error::new(Kind::LoginRequired, what).hint(format!("run `{}`", self.command("login")))
+    }
+
+    fn http(&self) -> Result<Http> {
+        Http::new(&HttpOptions {
+            issuer: &self.settings.issuer,
+            ca_file: self.settings.ca_file.as_deref(),
+            proxy: self.settings.proxy.as_deref(),
+            timeout: self.settings.http_timeout,
+        })
+    }
+
+    /// Reads the client secret, if there is one: a file or a command, so never on the path of a cached token.
+    fn identity(&self, secret_in_body: bool) -> Result<ClientIdentity> {
+        let secret = self.settings.client_secret.as_ref().map(client_secret::read).transpose()?;
+        Ok(ClientIdentity { client_id: self.settings.client_id.clone(), secret, secret_in_body })
+    }
+
+    fn lock(&self, kind: LockKind, deadline: Duration) -> Result<SessionLock> {
+        Ok(SessionLock::acquire(&self.state_dir, &self.id, kind, deadline, |_| None)?.lock())
+    }
+
+    /// Opens the session's store. `known` is where the index says that the session is; `None` chooses anew.
+    fn open_store(&self, known: Option<Backend>) -> Result<Store> {
+        let ui = *self.ui;
+        let patience = if ui.can_ask() { Patience::PersonMayAnswer } else { Patience::NobodyCanAnswer };
+        let on_wait = Box::new(move || ui.tell("waiting for your keyring to be unlocked"));
+        Store::open(&self.state_dir, &self.id, self.settings.store, known, patience, on_wait)
+    }
+}
+
+/// The runtime for everything that waits. One thread: nothing here computes, and starting more costs half a
+/// millisecond.
+fn runtime() -> Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Error::new(Kind::Failed, "cannot start the event loop").because(error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::secret::Secret;
+
+    fn token(issued_at: u64, expires_at: u64) -> CachedToken {
+        CachedToken {
+            token: Secret::new("a.b.c"),
+            expires_at,
+            issued_at,
+            generation: 1,
+            issuer: String::new(),
+            client_id: String::new(),
+            audience: String::new(),
+            subject: String::new(),
+            name: None,
+            scopes: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_token_is_fresh_while_enough_of_its_life_is_left() {
+        let default = Freshness::default();
+        let asked = |seconds| Freshness { min_ttl: Some(Duration::from_secs(seconds)), force: false };
+        for (freshness, issued_at, expires_at, now, expected) in [
+            (default, 0, 3600, 3539, true),
+            (default, 0, 3600, 3540, false),
+            (default, 0, 30, 14, true),
+            (default, 0, 30, 15, false),
+            (default, 0, 3600, 5000, false),
+            (asked(0), 0, 3600, 3599, true),
+            (asked(0), 0, 3600, 3600, false),
+            (asked(300), 0, 3600, 3299, true),
+            (asked(300), 0, 3600, 3300, false),
+            (asked(300), 0, 60, 0, false),
+        ] {
+            let accepted = freshness.accepts(&token(issued_at, expires_at), now);
+            assert_eq!(accepted, expected, "{freshness:?} {issued_at}..{expires_at} at {now}");
+        }
+    }
+}

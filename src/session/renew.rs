@@ -1,0 +1,329 @@
+//! Rung two: one refresh, however many ask.
+//!
+//! Decide, request and commit happen under the session's lock, and what the lock protects is read again once it is held.
+//! The successor of a refresh token is stored before anybody sees the new access token. Only the provider's definite
+//! refusal ends a session; a network that fails never does.
+
+use std::time::Duration;
+
+use tracing::{debug, info};
+
+use super::{Freshness, Session, runtime};
+use crate::error::{Error, Kind, Result};
+use crate::flow::signals::Held;
+use crate::oidc::access_token;
+use crate::oidc::token::{self, TokenResponse, unix_now};
+use crate::oidc::{Fault, Outcome, id_token, metadata};
+use crate::secret::Secret;
+use crate::store::cache::{self, CachedToken};
+use crate::store::index::{Ended, IndexEntry};
+use crate::store::lock::{LockKind, SessionLock, Waited};
+use crate::store::{Endpoints, SessionRecord, Store, index};
+
+/// How long to wait for another process that is renewing this session: two requests at the default timeout, and some.
+const LOCK_DEADLINE: Duration = Duration::from_secs(30);
+
+/// A token with less left than this is not worth handing out in place of a new one, in seconds.
+const USABLE: u64 = 10;
+
+/// Token and revocation endpoints are asked for again when what we know of them is older than a day, in seconds.
+const METADATA_MAX_AGE: u64 = 86_400;
+
+/// After a server error the same request must not follow at once (some providers count each attempt as a reuse).
+const PAUSE_AFTER_5XX: Duration = Duration::from_secs(2);
+
+/// Renews the session's token, or takes what a sibling has renewed meanwhile. `cached` is what the caller saw.
+pub fn renew(session: &Session<'_>, freshness: &Freshness, cached: Option<CachedToken>) -> Result<CachedToken> {
+    // Not signed in is by far the most frequent reason to be here in vain; a missing index says it without a lock.
+    if index::read(&session.state_dir, &session.id)?.is_none() {
+        return Err(session.login_required(format!("not signed in to {}", session.name())));
+    }
+    let seen = cached.as_ref().map_or(0, |token| token.generation);
+    let good =
+        |token: &CachedToken| freshness.accepts(token, unix_now()) && (!freshness.force || token.generation > seen);
+    let waited = SessionLock::acquire(&session.state_dir, &session.id, LockKind::Session, LOCK_DEADLINE, |_| {
+        cache::read(&session.id).filter(good)
+    })?;
+    let _lock = match waited {
+        Waited::Answered(token) => return Ok(token),
+        Waited::Locked(lock) => lock,
+    };
+    let current = cache::read(&session.id);
+    if let Some(token) = current.clone().filter(good) {
+        return Ok(token);
+    }
+
+    let mut renewal = Renewal::open(session)?;
+    let current = match current {
+        Some(token) => Some(token),
+        None => renewal.store.load_access()?,
+    };
+    if let Some(token) = current.clone().filter(good) {
+        return Ok(token);
+    }
+    let usable = current.filter(|token| token.expires_at > unix_now() + USABLE && !freshness.force);
+    match renewal.run(usable.is_some()) {
+        Ok(token) => {
+            if freshness.min_ttl.is_some() && !freshness.accepts(&token, unix_now()) {
+                session.ui.warn("the provider's tokens live shorter than the `--min-ttl` asked for");
+            }
+            Ok(token)
+        }
+        // A token that is still good is better than an error about its successor.
+        Err(error) => match usable {
+            Some(token) if error.kind() != Kind::Interrupted && error.kind() != Kind::RuleBroken => {
+                session
+                    .ui
+                    .warn(format!("using the current token, because it could not be renewed: {}", reason(&error)));
+                Ok(token)
+            }
+            _ => Err(error),
+        },
+    }
+}
+
+fn reason(error: &Error) -> String {
+    error.causes().last().map_or_else(|| error.message().to_owned(), Clone::clone)
+}
+
+/// A renewal under way; the caller holds the lock.
+struct Renewal<'a> {
+    session: &'a Session<'a>,
+    store: Store,
+    entry: IndexEntry,
+    record: SessionRecord,
+}
+
+impl<'a> Renewal<'a> {
+    /// Everything that can fail before the refresh token is spent.
+    fn open(session: &'a Session<'a>) -> Result<Self> {
+        let not_signed_in = || session.login_required(format!("not signed in to {}", session.name()));
+        let entry = index::read(&session.state_dir, &session.id)?.ok_or_else(not_signed_in)?;
+        if let Some(ended) = &entry.ended {
+            return Err(session
+                .login_required(format!("the session for {} has ended", session.name()))
+                .because_of(ended.reason.clone()));
+        }
+        let store = session.open_store(Some(entry.backend))?;
+        let record = store.load()?.ok_or_else(|| {
+            session.login_required(format!("the session for {} is no longer in {}", session.name(), store.describe()))
+        })?;
+        Ok(Self { session, store, entry, record })
+    }
+
+    /// Spends the refresh token and commits its successor. `has_token`: the current access token still serves.
+    fn run(&mut self, has_token: bool) -> Result<CachedToken> {
+        if let Some(left) = self.entry.not_before.and_then(|at| at.checked_sub(unix_now())).filter(|left| *left > 0) {
+            return Err(Error::new(Kind::Unavailable, "the provider has asked not to be called for a while")
+                .hint(format!("try again in {left} s")));
+        }
+        let Some(refresh_token) = self.record.refresh_token.clone() else {
+            return Err(self
+                .session
+                .login_required(format!(
+                    "the token for {} has expired, and the provider gave no refresh token",
+                    self.session.name()
+                ))
+                .hint("allow refresh tokens for this client at the provider, and ask for `offline_access`"));
+        };
+        // A refresh token whose successor cannot be stored must not be spent.
+        self.store.probe()?;
+        runtime()?.block_on(self.exchange_and_commit(refresh_token, has_token))
+    }
+
+    async fn exchange_and_commit(&mut self, refresh_token: Secret, has_token: bool) -> Result<CachedToken> {
+        // From here on Ctrl-C and SIGTERM wait: between the provider's answer and our commit the only copy of the new
+        // refresh token is in this process.
+        let held = Held::new()?;
+        let http = self.session.http()?;
+        let identity = self.session.identity(self.record.endpoints.client_secret_in_body)?;
+        self.refresh_endpoints(&http).await?;
+        let endpoint = parse(&self.record.endpoints.token)?;
+
+        info!(session = %self.session.id, token = %refresh_token.log_id(), "refreshing");
+        let mut answer =
+            token::refresh(&http, &identity, &endpoint, &refresh_token, &self.session.settings.resource).await;
+        let pause = match &answer {
+            // The answer is lost, not the session: within the usual 30 s of grace the same token is accepted again.
+            Err(Fault::Unavailable { outcome: Outcome::Lost, .. }) => Some(Duration::ZERO),
+            Err(Fault::Unavailable { outcome: Outcome::ServerError, .. }) if !has_token => Some(PAUSE_AFTER_5XX),
+            _ => None,
+        };
+        if let Some(pause) = pause {
+            debug!("no answer to the refresh; asking once more");
+            tokio::time::sleep(pause).await;
+            answer = token::refresh(&http, &identity, &endpoint, &refresh_token, &self.session.settings.resource).await;
+        }
+        let result = match answer {
+            Ok(answer) => self.commit(answer),
+            Err(fault) => Err(self.failed(fault, &refresh_token, pause.is_some())?),
+        };
+        held.release().await?;
+        result
+    }
+
+    /// Asks for the metadata again when what the record knows is old. Its failure only matters if the token endpoint
+    /// fails too, so it is not an error here.
+    async fn refresh_endpoints(&mut self, http: &crate::http::Http) -> Result<()> {
+        if unix_now().saturating_sub(self.record.endpoints.fetched_at) < METADATA_MAX_AGE {
+            return Ok(());
+        }
+        match metadata::discover(http, &self.session.settings.issuer).await {
+            Ok(provider) => self.record.endpoints = endpoints(&provider),
+            Err(fault @ (Fault::Broken { .. } | Fault::Unsupported { .. })) => {
+                return Err(self.session.explain("renew the session", fault));
+            }
+            Err(fault) => debug!(%fault, "keeping the known endpoints"),
+        }
+        Ok(())
+    }
+
+    /// Stores the successor, then judges, then caches.
+    fn commit(&mut self, answer: TokenResponse) -> Result<CachedToken> {
+        let session = self.session;
+        self.record.generation += 1;
+        self.record.renewed_at = answer.clock.local;
+        // RFC 6749 §6: no refresh token in the answer means that the old one stays good.
+        if let Some(successor) = &answer.refresh_token {
+            self.record.refresh_token = Some(successor.clone());
+        }
+        if let Some(scopes) = &answer.scopes {
+            self.record.granted_scopes = scopes.clone();
+        }
+        self.store.save(&self.record).map_err(|error| {
+            error.hint(format!(
+                "the provider has already replaced the refresh token; run `{}`",
+                session.command("login")
+            ))
+        })?;
+
+        if let Some(id_token) = &answer.id_token {
+            let record = &self.record;
+            id_token::unchanged(id_token, &record.issuer, &record.subject, &record.id_token_audience)
+                .map_err(|fault| session.explain("renew the session", fault))?;
+        }
+        let (token, remarks) = hand_out(session, &answer, &self.record)?;
+        // Said aloud at sign-in; a prompt that renews once an hour must not repeat it for ever.
+        remarks.iter().for_each(|remark| debug!(remark, "about the token"));
+        keep_token(&self.store, session, &token);
+
+        self.entry.generation = self.record.generation;
+        self.entry.renewed_at = self.record.renewed_at;
+        self.entry.access_expires_at = token.expires_at;
+        self.entry.not_before = None;
+        index::write(&session.state_dir, &session.id, &self.entry)?;
+        info!(session = %session.id, generation = self.record.generation, id_token = answer.id_token.is_some(), "renewed");
+        Ok(token)
+    }
+
+    /// What a failed refresh means, recorded under the lock so that those who wait do not each present a dead token.
+    fn failed(&mut self, fault: Fault, presented: &Secret, replayed: bool) -> Result<Error> {
+        let session = self.session;
+        match &fault {
+            Fault::Refused { error, .. } if ends_session(error) => {
+                // Somebody who does not share our lock may have been faster: another machine, a restored home.
+                if let Some(stored) = self.store.load()?.and_then(|record| record.refresh_token)
+                    && stored.expose() != presented.expose()
+                {
+                    return Ok(Error::new(Kind::Unavailable, "another program renewed this session at the same time")
+                        .hint("run the command again"));
+                }
+                let mut reason = fault.to_string();
+                if replayed {
+                    reason.push_str("; the answer to a first request had been lost, and the provider had already replaced the token");
+                }
+                self.store.delete()?;
+                cache::clear(&session.id);
+                self.entry.ended = Some(Ended { at: unix_now(), reason: format!("the provider says {reason}") });
+                index::write(&session.state_dir, &session.id, &self.entry)?;
+                Ok(session
+                    .login_required(format!("the session for {} has ended", session.name()))
+                    .because_of(format!("the provider says {reason}")))
+            }
+            Fault::Unavailable { retry_after: Some(seconds), .. } => {
+                self.entry.not_before = Some(unix_now() + seconds);
+                index::write(&session.state_dir, &session.id, &self.entry)?;
+                Ok(session.explain("renew the session", fault))
+            }
+            _ => Ok(session.explain("renew the session", fault)),
+        }
+    }
+}
+
+/// The answers that say "a person must sign in again" (RFC 6749 §5.2, OIDC Core §3.1.2.6). Nothing else ends a session.
+fn ends_session(error: &str) -> bool {
+    matches!(error, "invalid_grant" | "interaction_required" | "consent_required" | "login_required")
+}
+
+fn parse(url: &str) -> Result<url::Url> {
+    url::Url::parse(url)
+        .map_err(|_| Error::new(Kind::Store, "the stored session names a token endpoint that is not a URL"))
+}
+
+/// What a record keeps of a provider's metadata.
+pub(super) fn endpoints(provider: &metadata::ProviderMetadata) -> Endpoints {
+    Endpoints {
+        token: provider.token_endpoint.to_string(),
+        revocation: provider.revocation_endpoint.as_ref().map(ToString::to_string),
+        end_session: provider.end_session_endpoint.as_ref().map(ToString::to_string),
+        client_secret_in_body: provider.client_secret_in_body,
+        fetched_at: unix_now(),
+    }
+}
+
+/// Judges the token that this session hands out (the access token, or the ID token where the profile says so) and
+/// makes it ready to be kept. With it come remarks that a person should hear once.
+pub(super) fn hand_out(
+    session: &Session<'_>,
+    answer: &TokenResponse,
+    record: &SessionRecord,
+) -> Result<(CachedToken, Vec<String>)> {
+    let settings = session.settings;
+    // An ID token's life is its own: `expires_in` speaks of the access token.
+    let (token, expires_in) = if settings.id_token_as_access_token {
+        let id_token = answer.id_token.as_ref().ok_or_else(|| {
+            session
+                .login_required("the provider sent no ID token, and the profile hands out ID tokens")
+                .hint("ask for the scope `openid`, or unset `id_token_as_access_token`")
+        })?;
+        (id_token, None)
+    } else {
+        (&answer.access_token, answer.expires_in)
+    };
+    let expected = access_token::Expectation { issuer: &settings.issuer, audience: &settings.audience };
+    let verdict = access_token::judge(token, expires_in, answer.clock, &expected)
+        .map_err(|refusal| session.explain_token(&refusal))?;
+    let mut remarks = Vec::new();
+    if answer.clock.difference() > 0 {
+        remarks.push(format!(
+            "this computer's clock differs from the provider's by {}",
+            humantime::format_duration(Duration::from_secs(answer.clock.difference()))
+        ));
+    }
+    if !verdict.server_would_refuse.is_empty() {
+        remarks.push(format!("a MongoDB server would refuse this token: {}", verdict.server_would_refuse.join("; ")));
+    }
+    let token = CachedToken {
+        token: token.clone(),
+        expires_at: verdict.expires_at,
+        issued_at: answer.clock.local,
+        generation: record.generation,
+        issuer: settings.issuer.clone(),
+        client_id: settings.client_id.clone(),
+        audience: settings.audience.clone(),
+        subject: record.subject.clone(),
+        name: record.name.clone(),
+        scopes: record.granted_scopes.clone(),
+    };
+    Ok((token, remarks))
+}
+
+/// Puts the token where reading it costs nothing, or where the session is when the system offers no such place.
+pub(super) fn keep_token(store: &Store, session: &Session<'_>, token: &CachedToken) {
+    match cache::write(&session.id, token, store, unix_now()) {
+        Ok(place) => debug!(?place, "access token kept"),
+        Err(error) => {
+            session.ui.warn(format!("the token cannot be kept, so the next call renews it again: {}", error.message()))
+        }
+    }
+}

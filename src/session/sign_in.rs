@@ -1,0 +1,324 @@
+//! Rung three: a person signs in.
+//!
+//! The order matters. The store is proved before the person is sent to a browser, the port is bound before an address
+//! is shown, everything is verified before anything is stored, and the browser is told the truth last.
+
+use std::time::Duration;
+
+use openidconnect::Nonce;
+use openidconnect::core::CoreJsonWebKeySet;
+use tracing::info;
+use url::Url;
+
+use super::renew::{endpoints, hand_out, keep_token};
+use super::{Session, runtime};
+use crate::error::{Error, Kind, Result};
+use crate::flow::code::{self, End, Exchanged};
+use crate::flow::redirect::{BindError, Listener, Outcome};
+use crate::flow::{Context, device};
+use crate::http::Http;
+use crate::oidc::authorization::scopes_to_request;
+use crate::oidc::id_token::{self, Identity};
+use crate::oidc::metadata::{self, ProviderMetadata};
+use crate::oidc::token::TokenResponse;
+use crate::oidc::{Fault, decode_jwt};
+use crate::secret::Secret;
+use crate::settings::FlowChoice;
+use crate::store::index::{self, IndexEntry};
+use crate::store::lock::{LockKind, SessionLock};
+use crate::store::{SessionRecord, Store};
+use crate::ui::foreign;
+
+/// What a sign-in leaves to be told.
+pub struct SignedIn {
+    /// The account as a person knows it, made safe to show.
+    pub who: String,
+    pub subject: String,
+    pub issuer: String,
+    /// Local time, seconds since 1970.
+    pub expires_at: u64,
+    pub renewable: bool,
+    /// Which store has the refresh token, and what it is worth.
+    pub store: String,
+    /// Another mdb-login signed in to this session while we waited for it.
+    pub by_sibling: bool,
+}
+
+/// How long committing may wait for a process that is renewing the old session.
+const COMMIT_DEADLINE: Duration = Duration::from_secs(30);
+
+impl Session<'_> {
+    /// Signs a person in and keeps the session.
+    pub fn sign_in(&self) -> Result<SignedIn> {
+        let before = index::read(&self.state_dir, &self.id)?.map_or(0, |entry| entry.signed_in_at);
+        let mut announced = false;
+        let waited = SessionLock::acquire(&self.state_dir, &self.id, LockKind::SignIn, self.settings.timeout, |_| {
+            if !announced {
+                announced = true;
+                self.ui.tell("another mdb-login is signing in to this session; waiting for it");
+            }
+            None
+        })?;
+        let _lock = waited.lock();
+        if announced && let Some(sibling) = self.sibling(before)? {
+            return Ok(sibling);
+        }
+        let store = self.open_store(None)?;
+        if let Some(why) = store.fell_back() {
+            self.ui.tell(format!("there is no keyring here ({why}); the session is kept in the {}", store.describe()));
+        }
+        store.probe()?;
+        runtime()?.block_on(self.sign_in_with(&store))
+    }
+
+    /// The session that another process has signed in to meanwhile.
+    fn sibling(&self, before: u64) -> Result<Option<SignedIn>> {
+        let entry = index::read(&self.state_dir, &self.id)?;
+        Ok(entry.filter(|entry| entry.signed_in_at > before && entry.ended.is_none()).map(|entry| SignedIn {
+            who: entry.name.clone().unwrap_or_else(|| foreign(&entry.subject)),
+            subject: entry.subject,
+            issuer: entry.key.issuer,
+            expires_at: entry.access_expires_at,
+            renewable: true,
+            store: entry.backend.worth(),
+            by_sibling: true,
+        }))
+    }
+
+    async fn sign_in_with(&self, store: &Store) -> Result<SignedIn> {
+        let listener = match self.settings.flow {
+            FlowChoice::Browser => self.listen()?,
+            FlowChoice::Device => None,
+        };
+        let http = self.http()?;
+        let provider = self.metadata(&http).await?;
+        let identity = self.identity(provider.client_secret_in_body)?;
+        let scopes = scopes_to_request(&self.settings.scopes.list, self.settings.scopes.is_default, &provider);
+        let context = Context {
+            ui: self.ui,
+            settings: self.settings,
+            http: &http,
+            provider: &provider,
+            identity: &identity,
+            scopes: &scopes,
+            login_command: self.command("login"),
+        };
+        if let Some(listener) = listener {
+            match code::run(&context, listener).await? {
+                End::Exchanged(exchanged) => return self.complete(store, &context, *exchanged).await,
+                End::Failed(fault) => return Err(self.explain("sign in", fault)),
+                End::DeviceWanted => {}
+            }
+        }
+        let response = device::run(&context).await?.map_err(|fault| self.explain_device(fault))?;
+        // RFC 8628 has no nonce: the person's consent at the provider is what binds the answer to this terminal.
+        let keys = self.keys(&http, &provider, &response).await?;
+        self.keep(store, &context, response, None, keys.as_ref())
+    }
+
+    /// Binds the first redirect URI of the profile that is free. `None`: none was, and the profile allows the device
+    /// flow in that case.
+    fn listen(&self) -> Result<Option<Listener>> {
+        let mut failures = Vec::new();
+        for uri in &self.settings.redirect_uris {
+            match Listener::bind(uri) {
+                Ok(listener) => return Ok(Some(listener)),
+                Err(error) => failures.push((uri, error)),
+            }
+        }
+        if self.settings.device_fallback {
+            self.ui.tell("no redirect port is free; using a device code, as the profile allows");
+            return Ok(None);
+        }
+        Err(self.port_taken(&failures))
+    }
+
+    fn port_taken(&self, failures: &[(&crate::settings::RedirectUri, BindError)]) -> Error {
+        let uris = failures.iter().map(|(uri, _)| format!("`{uri}`")).collect::<Vec<_>>().join(", ");
+        let mut error = Error::new(Kind::PortTaken, format!("cannot listen for the browser's answer on {uris}"));
+        for (_, cause) in failures {
+            error = error.because_of(cause.to_string());
+        }
+        for hint in failures.iter().filter_map(|(_, cause)| cause.hint()) {
+            error = error.hint(hint);
+        }
+        error
+            .hint("end that program, or register a second redirect URI at the provider and add it to `redirect_uris`")
+            .hint(format!("or run `{} --device`", self.command("login")))
+    }
+
+    async fn metadata(&self, http: &Http) -> Result<ProviderMetadata> {
+        tokio::select! {
+            metadata = metadata::discover(http, &self.settings.issuer) => metadata.map_err(|fault| self.explain("sign in", fault)),
+            stop = crate::flow::signals::interrupted() => Err(stop),
+        }
+    }
+
+    /// Verifies and stores, then tells the browser how it ended.
+    async fn complete(&self, store: &Store, context: &Context<'_>, exchanged: Exchanged) -> Result<SignedIn> {
+        let Exchanged { response, nonce, page } = exchanged;
+        let kept = match self.keys(context.http, context.provider, &response).await {
+            Ok(keys) => self.keep(store, context, response, nonce.as_ref(), keys.as_ref()),
+            Err(error) => Err(error),
+        };
+        let outcome = match &kept {
+            Ok(signed_in) => Outcome::SignedIn { who: signed_in.who.clone(), issuer_host: host(&signed_in.issuer) },
+            Err(error) => code::failure(
+                &error
+                    .causes()
+                    .first()
+                    .map_or_else(|| error.message().to_owned(), |cause| format!("{}: {cause}", error.message())),
+                error.hints().first().map_or("see the terminal", String::as_str),
+            ),
+        };
+        page.finish(outcome).await;
+        kept
+    }
+
+    /// The provider's keys, if there is an ID token to verify. One more try, because a person has already signed in.
+    async fn keys(
+        &self,
+        http: &Http,
+        provider: &ProviderMetadata,
+        response: &TokenResponse,
+    ) -> Result<Option<CoreJsonWebKeySet>> {
+        if response.id_token.is_none() {
+            return Ok(None);
+        }
+        let mut keys = metadata::fetch_keys(http, provider).await;
+        if matches!(keys, Err(Fault::Unavailable { .. })) {
+            keys = metadata::fetch_keys(http, provider).await;
+        }
+        keys.map(Some).map_err(|fault| self.explain("sign in", fault))
+    }
+
+    /// Verifies the answer and commits the session under its lock.
+    fn keep(
+        &self,
+        store: &Store,
+        context: &Context<'_>,
+        response: TokenResponse,
+        nonce: Option<&Nonce>,
+        keys: Option<&CoreJsonWebKeySet>,
+    ) -> Result<SignedIn> {
+        let identity = self.who(context, &response, nonce, keys)?;
+        let previous = index::read(&self.state_dir, &self.id)?;
+        let mut record = SessionRecord {
+            generation: previous.as_ref().map_or(0, |entry| entry.generation) + 1,
+            refresh_token: response.refresh_token.clone(),
+            id_token: response.id_token.clone(),
+            issuer: context.provider.issuer.clone(),
+            client_id: context.identity.client_id.clone(),
+            audience: self.settings.audience.clone(),
+            granted_scopes: response.scopes.clone().unwrap_or_else(|| context.scopes.to_vec()),
+            subject: identity.subject.clone(),
+            name: identity.name.clone(),
+            id_token_audience: identity.audience.clone(),
+            signed_in_at: response.clock.local,
+            renewed_at: response.clock.local,
+            endpoints: endpoints(context.provider),
+        };
+        let (mut token, remarks) = hand_out(self, &response, &record)?;
+
+        let _lock = self.lock(LockKind::Session, COMMIT_DEADLINE)?;
+        // A renewal of the old session may have counted on while the person signed in.
+        let generation = index::read(&self.state_dir, &self.id)?.map_or(0, |entry| entry.generation) + 1;
+        (record.generation, token.generation) = (generation, generation);
+        store.save(&record)?;
+        keep_token(store, self, &token);
+        index::write(
+            &self.state_dir,
+            &self.id,
+            &IndexEntry::new(&self.key, &record, store.backend(), token.expires_at),
+        )?;
+
+        self.tell(previous.as_ref(), &record, remarks, context);
+        info!(session = %self.id, generation, "signed in");
+        Ok(SignedIn {
+            who: identity.name.unwrap_or_else(|| foreign(&identity.subject)),
+            subject: identity.subject,
+            issuer: record.issuer,
+            expires_at: token.expires_at,
+            renewable: record.refresh_token.is_some(),
+            store: store.describe(),
+            by_sibling: false,
+        })
+    }
+
+    /// What a person should hear once, at sign-in.
+    fn tell(&self, previous: Option<&IndexEntry>, record: &SessionRecord, remarks: Vec<String>, context: &Context<'_>) {
+        remarks.iter().for_each(|remark| self.ui.warn(remark));
+        if let Some(previous) = previous.filter(|entry| entry.subject != record.subject && entry.ended.is_none()) {
+            let who = previous.name.clone().unwrap_or_else(|| foreign(&previous.subject));
+            self.ui.warn(format!("this replaces the session of {who}"));
+        }
+        if record.refresh_token.is_none() {
+            self.ui.warn("the provider gave no refresh token: you will have to sign in again when this token expires");
+        }
+        let lost: Vec<_> = context
+            .scopes
+            .iter()
+            .filter(|scope| !record.granted_scopes.contains(scope))
+            .map(|scope| foreign(scope))
+            .collect();
+        // `offline_access` is spent in the refresh token, and many providers do not list it among the granted ones.
+        let lost: Vec<_> = lost.into_iter().filter(|scope| scope != "offline_access").collect();
+        if !lost.is_empty() {
+            self.ui.warn(format!("the provider did not grant `{}`", lost.join(" ")));
+        }
+    }
+
+    /// Who signed in: by the verified ID token, or, where the profile asks for none, by the access token's own word.
+    fn who(
+        &self,
+        context: &Context<'_>,
+        response: &TokenResponse,
+        nonce: Option<&Nonce>,
+        keys: Option<&CoreJsonWebKeySet>,
+    ) -> Result<Identity> {
+        if let (Some(id_token), Some(keys)) = (&response.id_token, keys) {
+            let expected = id_token::Expectation {
+                issuer: &context.provider.issuer,
+                client_id: &context.identity.client_id,
+                nonce,
+                max_age: self.settings.authorization.max_age,
+                algorithms: &context.provider.id_token_algorithms,
+            };
+            return id_token::verify(id_token, &response.access_token, keys, &expected, response.clock.provider)
+                .map_err(|fault| self.explain("sign in", fault));
+        }
+        let asked = context.scopes.iter().any(|scope| scope == "openid");
+        if asked && nonce.is_some() {
+            return Err(self.explain(
+                "sign in",
+                Fault::Broken {
+                    what: "the token response".to_owned(),
+                    why: "it has no ID token although `openid` was asked for".to_owned(),
+                },
+            ));
+        }
+        Ok(by_access_token(&response.access_token))
+    }
+
+    /// Many tenants forbid the device flow, and the provider's own text seldom says so (AADSTS53003, AADSTS50199).
+    fn explain_device(&self, fault: Fault) -> Error {
+        let denied = matches!(&fault, Fault::Refused { error, .. } if error == "access_denied" || error == "unauthorized_client");
+        let error = self.explain("sign in", fault);
+        if denied {
+            error.hint("many organisations forbid the device flow; `ssh -L 27097:localhost:27097 <host>` lets a browser elsewhere serve instead")
+        } else {
+            error
+        }
+    }
+}
+
+/// Not verified: without an ID token nothing more is known, and only names are taken from it.
+fn by_access_token(token: &Secret) -> Identity {
+    let claims = decode_jwt(token.expose()).map(|decoded| decoded.claims).unwrap_or_default();
+    let subject = claims.get("sub").and_then(|sub| sub.as_str()).unwrap_or("unknown").to_owned();
+    Identity { subject, name: id_token::display_name(&claims), audience: Vec::new() }
+}
+
+fn host(issuer: &str) -> String {
+    Url::parse(issuer).ok().and_then(|url| url.host_str().map(foreign)).unwrap_or_default()
+}
