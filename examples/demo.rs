@@ -16,7 +16,7 @@ use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
 use support::browser::Browser;
-use support::cmd::{Outcome, Sandbox, beside_this_example, start_url_in};
+use support::cmd::{Outcome, Sandbox, beside_this_example, start_url};
 use support::idp::{CLIENT_ID, Endpoint, Idp, Rotation, jwt};
 
 /// How long an access token lives here, so that the tour can show an expiry. Usual is an hour.
@@ -130,7 +130,7 @@ impl Tour {
         while let Some(line) = running.next_line() {
             println!("   │ {line}");
             if last_page.is_none()
-                && let Some(url) = start_url_in(&line)
+                && let Some(url) = start_url(&line)
             {
                 let visit = Browser::new().sign_in(&url, "ada");
                 if let Some(failure) = visit.failure {

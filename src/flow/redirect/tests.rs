@@ -7,7 +7,7 @@ use tokio::net::TcpStream;
 use tokio::time::sleep;
 
 use super::*;
-use crate::flow::RedirectHost;
+use crate::settings::RedirectHost;
 
 const STATE: &str = "Zm9vYmFyYmF6cXV4LXN0YXRl";
 const GOOD: &str = "/redirect?code=c0de&state=Zm9vYmFyYmF6cXV4LXN0YXRl";
