@@ -182,13 +182,22 @@ fn plain(value: &Value) -> Option<String> {
     Some(match value {
         Value::Null => return None,
         Value::String(text) => foreign(text),
-        Value::Array(items) => items.iter().filter_map(plain).collect::<Vec<_>>().join(" "),
+        Value::Array(items) => items.iter().filter_map(Value::as_str).map(word).collect::<Vec<_>>().join(" "),
         Value::Object(pairs) => {
             let pair = |(name, value): (&String, &Value)| plain(value).map(|value| format!("{name}={value}"));
             pairs.iter().filter_map(pair).collect::<Vec<_>>().join(" ")
         }
         other => other.to_string(),
     })
+}
+
+/// One word of a list, quoted where it would otherwise look like several.
+fn word(text: &str) -> String {
+    let is_plain = !text.is_empty() && !text.contains(|c: char| c.is_whitespace() || "\"'\\".contains(c));
+    match shlex::try_quote(text) {
+        Ok(quoted) if !is_plain => foreign(&quoted),
+        _ => foreign(text),
+    }
 }
 
 /// Where a value comes from; a value that was taken from another setting says so.

@@ -489,7 +489,12 @@ mod tests {
         let fifo = folder.path().join("fifo");
         let mode = rustix::fs::Mode::from_raw_mode(0o600);
         rustix::fs::mknodat(rustix::fs::CWD, &fifo, rustix::fs::FileType::Fifo, mode, 0).unwrap();
-        assert_eq!(shown(&fifo), "[configuration] `/fifo` is not used: it is not a regular file");
+        // On a thread of its own: an open that waits for a writer would otherwise hold the test up for ever.
+        let (sender, receiver) = std::sync::mpsc::channel();
+        std::thread::spawn(move || sender.send(Source::load(&fifo).map(drop)));
+        let refused =
+            receiver.recv_timeout(std::time::Duration::from_secs(5)).expect("a FIFO must not hang").unwrap_err();
+        assert!(refused.message().ends_with("/fifo` is not used: it is not a regular file"), "{refused:?}");
         assert_eq!(shown(Path::new("/dev/zero")), "[configuration] `/dev/zero` is not used: it is not a regular file");
         assert_eq!(shown(folder.path()), "[configuration] `` is not used: it is a folder");
         let link = folder.path().join("link");
