@@ -9,3 +9,7 @@ mod support;
 mod provider;
 
 mod login;
+
+// What the program makes of its own definition.
+mod completions;
+mod generated;
