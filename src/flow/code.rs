@@ -1,5 +1,6 @@
 //! The authorization code flow at the terminal and in the browser (RFC 8252, RFC 7636).
 
+use std::pin::pin;
 use std::time::Duration;
 
 use openidconnect::Nonce;
@@ -8,7 +9,7 @@ use tracing::{debug, info};
 
 use super::browser;
 use super::redirect::{Callback, CallbackError, Expectation, Listener, Outcome, Waiting};
-use super::surroundings::{Surroundings, surroundings};
+use super::surroundings::surroundings;
 use super::{Context, keys, signals};
 use crate::error::{Error, Kind, Result};
 use crate::oidc::Fault;
@@ -104,18 +105,27 @@ enum Waited {
 
 async fn wait(context: &Context<'_>, waiting: &Waiting, port: u16) -> Result<Waited> {
     let (ui, settings) = (context.ui, context.settings);
-    let surroundings = surroundings(|name| std::env::var(name).ok());
-    let opens = invite(context, waiting, port, &surroundings).await;
-    let device_offered = ui.can_ask() && context.provider.device_authorization_endpoint.is_some();
-    if !opens && device_offered {
-        ui.tell("or press d and Enter to sign in with a device code instead");
+    // Listened for from here to the end: a Ctrl-C between two turns of the loop must not be lost.
+    let mut stop = pin!(signals::interrupted());
+    let opens = tokio::select! {
+        opens = invite(context, waiting, port) => opens,
+        stop = &mut stop => return Err(stop),
+    };
+    if !opens && settings.device_fallback && settings.browser != BrowserChoice::None {
+        ui.tell("no browser can be opened here; using a device code, as the profile allows");
+        return Ok(Waited::DeviceWanted);
     }
-    let mut typed = (!opens && device_offered).then(keys::lines);
+    let device_offered = ui.can_ask() && context.provider.device_authorization_endpoint.is_some();
+    let offer_device = || {
+        ui.tell("or press d and Enter to sign in with a device code instead");
+        keys::lines()
+    };
+    let mut typed = (!opens && device_offered).then(offer_device);
 
     let countdown = Countdown::start(ui, "waiting for your browser", settings.timeout);
     let deadline = Instant::now() + settings.timeout;
     let patience = Instant::now() + BROWSER_PATIENCE;
-    let (mut opened, mut reminded, mut told) = (false, !opens, 0);
+    let (mut opened, mut reminded) = (false, !opens);
     loop {
         tokio::select! {
             callback = waiting.callback() => return Ok(judged(callback)),
@@ -126,25 +136,18 @@ async fn wait(context: &Context<'_>, waiting: &Waiting, port: u16) -> Result<Wai
             }
             () = sleep_until(patience), if !opened && !reminded => {
                 reminded = true;
-                countdown.above(|| ui.tell("the browser has not come yet; open the address above in it"));
-                if device_offered {
-                    countdown.above(|| ui.tell("or press d and Enter to sign in with a device code instead"));
-                    typed = Some(keys::lines());
-                }
+                countdown.above(|| {
+                    ui.tell("the browser has not come yet; open the address above in it");
+                    typed = device_offered.then(offer_device);
+                });
             }
             line = next_line(&mut typed) => match line {
                 Some(line) if line.trim().eq_ignore_ascii_case("d") => return Ok(Waited::DeviceWanted),
                 Some(_) => {}
                 None => typed = None,
             },
-            notice = waiting.notice() => {
-                // A page that keeps knocking must not fill the terminal.
-                if told < 3 {
-                    told += 1;
-                    countdown.above(|| ui.warn(notice.to_string()));
-                }
-            }
-            stop = signals::interrupted() => return Err(stop),
+            notice = waiting.notice() => countdown.above(|| ui.warn(notice.to_string())),
+            stop = &mut stop => return Err(stop),
             () = sleep_until(deadline) => return Err(timed_out(context, opened)),
         }
     }
@@ -158,36 +161,29 @@ async fn next_line(typed: &mut Option<tokio::sync::mpsc::UnboundedReceiver<Strin
     }
 }
 
-/// Prints the start link and opens it where a browser can be seen. Gives whether one was opened.
-async fn invite(context: &Context<'_>, waiting: &Waiting, port: u16, surroundings: &Surroundings) -> bool {
+/// Prints the start link, then opens it where a browser can be seen. Gives whether one was opened.
+///
+/// Printed first: a launcher may take a second to fail, and a person who reads is faster.
+async fn invite(context: &Context<'_>, waiting: &Waiting, port: u16) -> bool {
     let (ui, choice) = (context.ui, &context.settings.browser);
-    let url = waiting.start_url();
+    let surroundings = surroundings(|name| std::env::var(name).ok());
     let host = context.provider.authorization_endpoint.host_str().map(foreign).unwrap_or_default();
-    let explicit = matches!(choice, BrowserChoice::Command(_));
-    let opens = match choice {
-        BrowserChoice::None => false,
-        _ if !explicit && !surroundings.can_see_browser() => false,
-        _ => match browser::open(choice, url).await {
-            Ok(opened) => opened,
-            Err(error) => {
-                ui.warn(format!("the browser could not be opened: {error}"));
-                false
-            }
-        },
-    };
-    if opens {
-        ui.tell(format!("your browser will show the sign-in page of {host}; if it does not, open"));
-    } else {
-        ui.tell(format!("open this address in a browser on this machine to sign in at {host}"));
-    }
-    ui.tell(format!("  {url}"));
-    if !opens {
-        let device = format!("{} --device", context.login_command);
-        for line in surroundings.other_ways(port, &device, None) {
-            ui.tell(line);
+    ui.tell(format!("open this address in your browser to sign in at {host}:"));
+    ui.tell(format!("  {}", waiting.start_url()));
+
+    let wanted = matches!(choice, BrowserChoice::Command(_)) || surroundings.can_see_browser();
+    if wanted {
+        match browser::open(choice, waiting.start_url()).await {
+            Ok(true) => return true,
+            Ok(false) => {}
+            Err(error) => ui.warn(format!("the browser could not be opened: {error}")),
         }
     }
-    opens
+    if !surroundings.can_see_browser() {
+        let device = format!("{} --device", context.login_command);
+        surroundings.other_ways(port, &device, None).iter().for_each(|line| ui.tell(line));
+    }
+    false
 }
 
 fn judged(callback: std::result::Result<Callback, CallbackError>) -> Waited {

@@ -1,5 +1,7 @@
 //! The device flow at the terminal (RFC 8628): show the code, wait, offer a new one when it has run out.
 
+use std::time::Duration;
+
 use qrcode::render::unicode::Dense1x2;
 use qrcode::{EcLevel, QrCode};
 use url::Url;
@@ -9,6 +11,7 @@ use crate::error::{Error, Kind, Result};
 use crate::oidc::Fault;
 use crate::oidc::device::{self, DeviceAuthorization};
 use crate::oidc::token::TokenResponse;
+use crate::settings::{Origin, Settings};
 use crate::ui::{Countdown, Ui, foreign};
 
 /// Runs the flow to its end. The inner error is the provider's doing; the caller explains it.
@@ -22,11 +25,15 @@ pub async fn run(context: &Context<'_>) -> Result<Result<TokenResponse, Fault>> 
             Err(fault) => return Ok(Err(fault)),
         };
         show(context.ui, &context.provider.issuer, &authorization);
-        let limit = authorization.expires_in().min(context.settings.timeout.max(authorization.expires_in()));
+        let limit = limit(context.settings, authorization.expires_in());
         let countdown = Countdown::start(context.ui, "waiting for you to enter the code", limit);
         let answer = tokio::select! {
             answer = device::poll(context.http, context.provider, context.identity, &authorization) => answer,
             stop = signals::interrupted() => return Err(stop),
+            () = tokio::time::sleep(limit), if limit < authorization.expires_in() => {
+                let waited = humantime::format_duration(limit);
+                return Err(Error::new(Kind::TimedOut, format!("nobody entered the code within {waited}")));
+            }
         };
         drop(countdown);
         match answer {
@@ -35,6 +42,15 @@ pub async fn run(context: &Context<'_>) -> Result<Result<TokenResponse, Fault>> 
             }
             answer => return Ok(answer),
         }
+    }
+}
+
+/// A code's own life, which providers choose for people who look for their telephone first; less only if the person
+/// said so.
+fn limit(settings: &Settings, expires_in: Duration) -> Duration {
+    match settings.origin("timeout") {
+        Origin::BuiltIn => expires_in,
+        _ => expires_in.min(settings.timeout),
     }
 }
 
