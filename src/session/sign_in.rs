@@ -15,6 +15,7 @@ use super::{Session, runtime};
 use crate::error::{Error, Kind, Result};
 use crate::flow::code::{self, End, Exchanged};
 use crate::flow::redirect::{BindError, Listener, Outcome};
+use crate::flow::signals::interrupted;
 use crate::flow::{Context, device};
 use crate::http::Http;
 use crate::oidc::authorization::scopes_to_request;
@@ -67,7 +68,10 @@ impl Session<'_> {
         if let Some(why) = store.fell_back() {
             self.ui.tell(format!("there is no keyring here ({why}); the session is kept in the {}", store.describe()));
         }
-        store.probe()?;
+        {
+            let _lock = self.lock(LockKind::Session, COMMIT_DEADLINE)?;
+            store.probe()?;
+        }
         runtime()?.block_on(self.sign_in_with(&store))
     }
 
@@ -150,7 +154,7 @@ impl Session<'_> {
     async fn metadata(&self, http: &Http) -> Result<ProviderMetadata> {
         tokio::select! {
             metadata = metadata::discover(http, &self.settings.issuer) => metadata.map_err(|fault| self.explain("sign in", fault)),
-            stop = crate::flow::signals::interrupted() => Err(stop),
+            stop = interrupted() => Err(stop),
         }
     }
 
@@ -185,11 +189,16 @@ impl Session<'_> {
         if response.id_token.is_none() {
             return Ok(None);
         }
-        let mut keys = metadata::fetch_keys(http, provider).await;
-        if matches!(keys, Err(Fault::Unavailable { .. })) {
-            keys = metadata::fetch_keys(http, provider).await;
+        let fetch = async {
+            match metadata::fetch_keys(http, provider).await {
+                Err(Fault::Unavailable { .. }) => metadata::fetch_keys(http, provider).await,
+                answer => answer,
+            }
+        };
+        tokio::select! {
+            keys = fetch => keys.map(Some).map_err(|fault| self.explain("sign in", fault)),
+            stop = interrupted() => Err(stop),
         }
-        keys.map(Some).map_err(|fault| self.explain("sign in", fault))
     }
 
     /// Verifies the answer and commits the session under its lock.
