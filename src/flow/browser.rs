@@ -170,5 +170,6 @@ fn is_executable(file: &Path) -> bool {
 }
 
 #[cfg(test)]
+#[cfg(unix)]
 #[path = "browser_tests.rs"]
 mod tests;

@@ -107,7 +107,8 @@ fn is_plain(text: &str) -> bool {
     starts_well && text.chars().all(|c| c.is_ascii_alphanumeric() || "._:-".contains(c))
 }
 
-#[cfg(all(test, not(any(windows, target_os = "macos"))))]
+#[cfg(test)]
+#[cfg(not(any(windows, target_os = "macos")))]
 mod tests {
     use super::*;
 

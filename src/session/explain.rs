@@ -57,9 +57,7 @@ impl Session<'_> {
             | "interaction_required"
             | "consent_required"
             | "account_selection_required" => (Kind::LoginRequired, Some(format!("run `{}`", self.command("login")))),
-            "invalid_scope" => {
-                (Kind::Config, Some(format!("ask for other scopes: {}", self.set("scopes='[\"openid\"]'"))))
-            }
+            "invalid_scope" => (Kind::Config, Some(format!("ask for other scopes: {}", self.set("scope=openid")))),
             "invalid_target" => (Kind::Config, Some(format!("correct `resource`: {}", self.set("resource=…")))),
             "invalid_client" | "unauthorized_client" => (
                 Kind::Config,
@@ -91,7 +89,7 @@ impl Session<'_> {
     }
 
     /// The command that changes a setting of this session.
-    fn set(&self, assignment: &str) -> String {
+    pub(super) fn set(&self, assignment: &str) -> String {
         match &self.settings.profile {
             Some(profile) => format!("`mdb-login profile set {profile} {assignment}`"),
             None => format!("`{assignment}` in a profile, or its flag"),
@@ -112,7 +110,7 @@ impl Session<'_> {
                 .hint(format!("Ping, Google and others without JWT access tokens: {} and set the server up for ID tokens", self.set("id_token_as_access_token=true"))),
             Refusal::Audience { .. } if refusal.is_microsoft_graph() => error.hint(format!(
                 "Entra ID gives a Microsoft Graph token unless a scope of the application is asked for: {}",
-                self.set(&format!("scopes='[\"{}/.default\", \"openid\", \"offline_access\"]'", self.settings.client_id))
+                self.set(&format!("scope=\"{}/.default openid offline_access\"", self.settings.client_id))
             )),
             Refusal::Audience { found, .. } => {
                 let error = match found.as_slice() {

@@ -143,7 +143,7 @@ impl Session<'_> {
             error = error.hint(hint);
         }
         error
-            .hint("end that program, or register a second redirect URI at the provider and add it to `redirect_uris`")
+            .hint("end that program, or register a second redirect URI at the provider and add it to `redirect_uri`")
             .hint(format!("or run `{} --device`", self.command("login")))
     }
 
@@ -254,6 +254,13 @@ impl Session<'_> {
         }
         if record.refresh_token.is_none() {
             self.ui.warn("the provider gave no refresh token: you will have to sign in again when this token expires");
+            let consent =
+                self.settings.authorization.prompt.as_deref().is_some_and(|prompt| prompt.contains("consent"));
+            if context.scopes.iter().any(|scope| scope == "offline_access") && !consent {
+                // OIDC Core §11 lets a provider drop `offline_access` without it; Entra ID stops people who may not
+                // consent, so it cannot be sent to everybody.
+                self.ui.tell(format!("hint: some providers give one only with {}", self.set("prompt=consent")));
+            }
         }
         let lost: Vec<_> = context
             .scopes

@@ -115,7 +115,7 @@ impl Browser {
         };
         for _ in 0..=REDIRECTS_MAX {
             let headers = self.headers(&method, &url, site, from);
-            let sent = http::send(&method, &url, &headers, body.as_deref().map(str::as_bytes));
+            let sent = send(&method, &url, &headers, body.as_deref().map(str::as_bytes));
             let answer = match sent {
                 Ok(answer) => answer,
                 Err(error) => {

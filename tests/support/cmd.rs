@@ -55,7 +55,8 @@ impl Sandbox {
         Self::of(program())
     }
 
-    fn of(program: PathBuf) -> Self {
+    /// A sandbox for another program than the one under test.
+    pub fn of(program: PathBuf) -> Self {
         let home = tempfile::Builder::new().prefix("mdb-login-test-").tempdir().unwrap();
         // Paths are compared as text, and macOS has a symbolic link in front of its temporary folder.
         let root = home.path().canonicalize().unwrap();
@@ -233,6 +234,21 @@ impl Sandbox {
 impl Running {
     pub fn id(&self) -> u32 {
         self.child.id()
+    }
+
+    /// The next line on stderr without its end, `None` when there are no more.
+    pub fn next_line(&mut self) -> Option<String> {
+        match self.lines.recv_timeout(PATIENCE) {
+            Ok(line) => {
+                self.seen.extend_from_slice(&line);
+                Some(String::from_utf8_lossy(&line).trim_end().to_owned())
+            }
+            Err(RecvTimeoutError::Disconnected) => None,
+            Err(RecvTimeoutError::Timeout) => {
+                self.stop();
+                panic!("nothing more for a minute; stderr:\n{}", String::from_utf8_lossy(&self.seen));
+            }
+        }
     }
 
     /// Waits for a line on stderr that contains `part`, and gives it without its end.

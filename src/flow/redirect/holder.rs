@@ -121,7 +121,8 @@ fn parse_address(text: &str) -> Option<SocketAddr> {
     rest.is_empty().then_some(SocketAddr::new(ip, u16::from_str_radix(port, 16).ok()?))
 }
 
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
+#[cfg(target_os = "linux")]
 mod tests {
     use std::net::TcpListener;
     use std::os::unix::fs::symlink;

@@ -7,7 +7,7 @@ use tokio::net::TcpStream;
 use tokio::time::sleep;
 
 use super::*;
-use crate::flow::RedirectHost;
+use crate::settings::RedirectHost;
 
 const STATE: &str = "Zm9vYmFyYmF6cXV4LXN0YXRl";
 const GOOD: &str = "/redirect?code=c0de&state=Zm9vYmFyYmF6cXV4LXN0YXRl";
@@ -18,9 +18,12 @@ struct Rig {
     port: u16,
 }
 
+fn localhost(port: u16) -> RedirectUri {
+    RedirectUri { host: RedirectHost::Localhost, port, path: "/redirect".into() }
+}
+
 fn serve() -> Rig {
-    let uri = RedirectUri { host: RedirectHost::Localhost, port: 0, path: "/redirect".into() };
-    let listener = Listener::bind(&uri).unwrap();
+    let listener = Listener::bind(&localhost(0)).unwrap();
     let port = listener.port();
     let expect = Expectation {
         authorization_url: Url::parse(AUTHORIZATION).unwrap(),
@@ -81,9 +84,8 @@ impl Rig {
 
 fn field(answer: &str, name: &str) -> Option<String> {
     let head = answer.split("\r\n\r\n").next().unwrap();
-    head.lines().find_map(|line| {
-        Some(line.split_once(": ")?).filter(|(n, _)| n.eq_ignore_ascii_case(name))?.1.to_owned().into()
-    })
+    let mut fields = head.lines().filter_map(|line| line.split_once(": "));
+    fields.find(|(given, _)| given.eq_ignore_ascii_case(name)).map(|(_, value)| value.to_owned())
 }
 
 fn status(answer: &str) -> &str {
@@ -122,7 +124,8 @@ async fn a_sign_in_from_start_to_the_final_page_on_either_family() {
         let before = Instant::now();
         rig.waiting.finish(signed_in()).await;
         assert!(before.elapsed() < Duration::from_millis(500), "{:?}", before.elapsed());
-        assert!(TcpStream::connect(format!("{ip}:{port}")).await.is_err(), "the port is still open");
+        // No await in between: the port is free when `finish` returns, not some time later.
+        Listener::bind(&localhost(port)).unwrap();
         let page = page.await.unwrap();
         assert_eq!(status(&page), "200");
         assert!(page.contains("ada@example.com") && page.contains("The database has not been asked yet"), "{page}");
@@ -242,11 +245,8 @@ async fn a_flood_does_not_push_out_a_request_that_has_arrived_nor_the_final_page
     let rig = serve();
     // Everything is in the listen queue before the server runs: the one real request, and 100 idle ones behind it.
     let mut real = std::net::TcpStream::connect(rig.address()).unwrap();
-    std::io::Write::write_all(
-        &mut real,
-        format!("GET {GOOD} HTTP/1.1\r\nHost: localhost:{}\r\n\r\n", rig.port).as_bytes(),
-    )
-    .unwrap();
+    io::Write::write_all(&mut real, format!("GET {GOOD} HTTP/1.1\r\nHost: localhost:{}\r\n\r\n", rig.port).as_bytes())
+        .unwrap();
     let idle: Vec<_> = (0..100).map(|_| std::net::TcpStream::connect(rig.address()).unwrap()).collect();
     assert_eq!(rig.code().await, "c0de");
 
@@ -324,7 +324,7 @@ async fn the_final_page_tells_of_a_failure_and_nobody_waits_for_a_browser_that_i
     let before = Instant::now();
     // There was no answer at all (timeout, Ctrl-C): at once, whatever is connected.
     rig.waiting.finish(Outcome::Failed { what: "it broke".into(), todo: "try again".into() }).await;
-    assert!(before.elapsed() < Duration::from_millis(100), "{:?}", before.elapsed());
+    assert!(before.elapsed() < Duration::from_millis(500), "{:?}", before.elapsed());
     drop(idle);
 }
 
@@ -335,7 +335,6 @@ async fn dropping_the_wait_closes_the_port_and_it_can_be_bound_again_at_once() {
     let port = rig.port;
     drop(rig);
     tokio::task::yield_now().await;
-    let uri = RedirectUri { host: RedirectHost::Localhost, port, path: "/redirect".into() };
-    let listener = Listener::bind(&uri).unwrap();
+    let listener = Listener::bind(&localhost(port)).unwrap();
     assert_eq!(listener.redirect_uri(), format!("http://localhost:{port}/redirect"));
 }

@@ -26,14 +26,20 @@ pub(super) fn request(behaviour: &Behaviour, state: &mut State, query: &[u8]) ->
         },
         None => None,
     };
-    state.counters.sessions_ended += 1;
-    match parameters.get("post_logout_redirect_uri") {
-        None => pages::message("Signed out", "Your session here has ended."),
+    let target = match parameters.get("post_logout_redirect_uri") {
+        None => None,
         // Without a client there is no registration that the URI could be in: an open redirector otherwise.
         Some(uri) if client.is_some_and(|client| client.post_logout_redirect_uris.iter().any(|known| known == uri)) => {
+            Some(uri)
+        }
+        Some(_) => return pages::failure("invalid_request", "post_logout_redirect_uri is not registered"),
+    };
+    state.counters.sessions_ended += 1;
+    match target {
+        None => pages::message("Signed out", "Your session here has ended."),
+        Some(uri) => {
             let query = parameters.get("state").map(|state| format!("?state={state}")).unwrap_or_default();
             Reply::see_other(&format!("{uri}{query}"))
         }
-        Some(_) => pages::failure("invalid_request", "post_logout_redirect_uri is not registered"),
     }
 }

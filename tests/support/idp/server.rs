@@ -162,8 +162,9 @@ async fn answer(shared: Arc<Shared>, request: HttpRequest<Incoming>) -> Result<R
         }
         (Answer::CutAfter(size), Some(reply)) => {
             let promised = reply.body.len().to_string();
+            let pause = Box::pin(tokio::time::sleep(Duration::from_millis(20)));
             let left = Bytes::copy_from_slice(reply.body.get(..size).unwrap_or(&reply.body));
-            let body = Body::new(Spoiled { left, pace: Pace::ThenCut });
+            let body = Body::new(Spoiled { left, pace: Pace::ThenCut(pause) });
             Ok(respond(reply.header("content-length", &promised), body))
         }
         (Answer::Trickle(pause), Some(reply)) => {
@@ -312,8 +313,8 @@ struct Spoiled {
 }
 
 enum Pace {
-    /// What is left in one piece, then the end of the connection.
-    ThenCut,
+    /// What is left in one piece, and after a short pause the end of the connection.
+    ThenCut(Pin<Box<tokio::time::Sleep>>),
     Trickle {
         pause: Duration,
         sleep: Pin<Box<tokio::time::Sleep>>,
@@ -333,8 +334,11 @@ impl HttpBody for Spoiled {
     fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
         let this = &mut *self;
         match &mut this.pace {
-            Pace::ThenCut if this.left.is_empty() => Poll::Ready(Some(Err(Cut))),
-            Pace::ThenCut => Poll::Ready(Some(Ok(Frame::data(std::mem::take(&mut this.left))))),
+            Pace::ThenCut(_) if !this.left.is_empty() => {
+                Poll::Ready(Some(Ok(Frame::data(std::mem::take(&mut this.left)))))
+            }
+            // An error at once would take the bytes before it along: they are still in a buffer.
+            Pace::ThenCut(pause) => pause.as_mut().poll(context).map(|()| Some(Err(Cut))),
             Pace::Trickle { .. } if this.left.is_empty() => Poll::Ready(None),
             Pace::Trickle { pause, sleep } => {
                 if sleep.as_mut().poll(context).is_pending() {

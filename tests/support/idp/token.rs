@@ -136,9 +136,7 @@ fn refresh(
     if token.issued.elapsed() > behaviour.refresh_token_lifetime {
         return Err(invalid_grant("this refresh token is too old"));
     }
-    if let Some((when, lost)) = &token.used
-        && behaviour.rotation != Rotation::Static
-    {
+    if let Some((when, lost)) = &token.used {
         match behaviour.rotation {
             Rotation::Grace { within, again } if when.elapsed() <= within => {
                 let lost = lost.clone();
@@ -184,7 +182,9 @@ fn refresh(
     let answer = behaviour.refresh_response.apply(behaviour.token_response.apply(answer));
     let reply = Reply::json(200, &answer);
     state.counters.refreshes += 1;
-    if let Some(token) = state.refresh_tokens.get_mut(&text) {
+    if behaviour.rotation != Rotation::Static
+        && let Some(token) = state.refresh_tokens.get_mut(&text)
+    {
         // The grace time runs from the first use, or a replay a minute would keep a stolen token alive for good.
         token.used.get_or_insert((Instant::now(), reply.clone()));
     }
