@@ -15,8 +15,15 @@ use crate::ui::{Countdown, Ui, foreign};
 pub async fn run(context: &Context<'_>) -> Result<Result<TokenResponse, Fault>> {
     let parameters = context.settings.authorization.parameters();
     loop {
-        let asked =
-            device::authorize(context.http, context.provider, context.identity, context.scopes, &parameters).await;
+        let asked = device::authorize(
+            context.http,
+            context.provider,
+            context.identity,
+            context.scopes,
+            &context.settings.resource,
+            &parameters,
+        )
+        .await;
         let authorization = match asked {
             Ok(authorization) => authorization,
             Err(fault) => return Ok(Err(fault)),

@@ -20,6 +20,8 @@ use crate::ui::foreign;
 /// A device authorization under way. The device code in it is a secret and stays in it (RFC 8628 §5.2).
 pub struct DeviceAuthorization {
     response: DeviceAuthorizationResponse<EmptyExtraDeviceAuthorizationFields>,
+    /// Asked for again with the token (RFC 8707 §2.2).
+    resource: Vec<String>,
 }
 
 impl DeviceAuthorization {
@@ -49,6 +51,7 @@ pub async fn authorize(
     provider: &ProviderMetadata,
     identity: &ClientIdentity,
     scopes: &[String],
+    resource: &[String],
     parameters: &[(String, String)],
 ) -> Result<DeviceAuthorization, Fault> {
     let endpoint = provider.device_authorization_endpoint.clone().ok_or_else(|| {
@@ -62,12 +65,15 @@ pub async fn authorize(
     for (name, value) in parameters {
         request = request.add_extra_param(name.clone(), value.clone());
     }
+    for resource in resource {
+        request = request.add_extra_param("resource", resource.clone());
+    }
     let send = |request| async move {
         let response = http.send(request).await?;
         judge(&response)
     };
     let response = request.request_async(&send).await.map_err(token::fault)?;
-    Ok(DeviceAuthorization { response })
+    Ok(DeviceAuthorization { response, resource: resource.to_vec() })
 }
 
 /// Polls until the person has decided or the code has expired (RFC 8628 §3.4, §3.5). Never sooner than the provider
@@ -79,9 +85,12 @@ pub async fn poll(
     authorization: &DeviceAuthorization,
 ) -> Result<TokenResponse, Fault> {
     let client = token::token_client(identity, &provider.token_endpoint);
-    let request = client
+    let mut request = client
         .exchange_device_access_token(&authorization.response)
         .set_max_backoff_interval(Duration::from_secs(INTERVAL_MAX));
+    for resource in &authorization.resource {
+        request = request.add_extra_param("resource", resource.clone());
+    }
     let exchange = Exchange::new(http);
     // `oauth2` takes every error of its client as a lost connection, and goes on. A verdict on an answer must end the
     // wait instead: it is put aside here, and the loop is given an error code that stops it.
@@ -92,6 +101,8 @@ pub async fn poll(
             Err(Fault::Refused { error, .. }) if error == "authorization_pending" || error == "slow_down" => {
                 Ok(oauth_error(&error))
             }
+            // A provider that has already forgotten an expired code says this of it.
+            Err(Fault::Refused { error, .. }) if error == "invalid_grant" => Ok(oauth_error("expired_token")),
             Err(fault) => {
                 *verdict.borrow_mut() = Some(fault);
                 Ok(oauth_error("access_denied"))
