@@ -260,8 +260,9 @@ impl Session<'_> {
             .filter(|scope| !record.granted_scopes.contains(scope))
             .map(|scope| foreign(scope))
             .collect();
-        // `offline_access` is spent in the refresh token, and many providers do not list it among the granted ones.
-        let lost: Vec<_> = lost.into_iter().filter(|scope| scope != "offline_access").collect();
+        // `offline_access` is spent in the refresh token and `openid` in the ID token; where the access token is for a
+        // resource, many providers list neither (RFC 8707 §2.2).
+        let lost: Vec<_> = lost.into_iter().filter(|scope| scope != "offline_access" && scope != "openid").collect();
         if !lost.is_empty() {
             self.ui.warn(format!("the provider did not grant `{}`", lost.join(" ")));
         }
