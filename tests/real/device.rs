@@ -66,5 +66,5 @@ fn a_denied_code_ends_the_wait() {
 fn a_code_nobody_enters_expires() {
     let provider = Provider::with(&[("DEVICE_CODE_TTL", "7")]);
     let home = provider.home();
-    home.run(["login", "--device"]).exits(6).says("expired").within(Duration::from_secs(14));
+    home.run(["login", "--device"]).exits(6).says("expired").within(Duration::from_secs(20));
 }

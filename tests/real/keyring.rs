@@ -130,7 +130,7 @@ fn no_bus_at_all_means_the_kernel_keyring_and_a_note() {
 
 fn the_kernel_keeps_it(provider: &Provider, home: &Sandbox) {
     let answer = sign_in(home, &[]).0.exits(0).says("kernel keyring");
-    assert_eq!(answer.stderr().matches("kernel keyring").count(), 1, "said once: {answer:?}");
+    assert_eq!(answer.stderr().matches("no keyring here").count(), 1, "said once: {answer:?}");
     let refresh = provider.journal().refresh_tokens().last().copied().unwrap().to_owned();
     assert_eq!(home.files_with(&refresh), Vec::<PathBuf>::new());
     let token = home.run(["token", "--force-refresh"]).exits(0).stdout();

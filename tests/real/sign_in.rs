@@ -132,8 +132,8 @@ fn an_opaque_access_token_is_refused_with_the_setting_that_mends_it() {
 fn without_consent_there_is_no_refresh_token_and_the_person_is_told() {
     let provider = Provider::start();
     let mut home = provider.home();
-    home.unset("MDB_LOGIN_AUTH_PARAM");
-    sign_in(&home, &[]).0.exits(0).says("refresh token").says("offline_access");
+    home.unset("MDB_LOGIN_PROMPT");
+    sign_in(&home, &[]).0.exits(0).says("no refresh token");
     assert_eq!(provider.journal().refresh_tokens(), Vec::<&str>::new());
     claims(&token(&home, &[]));
     home.run(["token", "--force-refresh"]).exits(4);
