@@ -142,7 +142,7 @@ Examples:
   mdb-login token
   mdb-login token prod --min-ttl 10m
   eval \"$(mdb-login token --output env)\"
-  curl -H \"$(mdb-login token -o header)\" https://api.example.com")]
+  mdb-login token -o header | curl -H @- https://api.example.com")]
 pub struct TokenArgs {
     #[command(flatten)]
     pub target: TargetArg,
