@@ -9,3 +9,5 @@ mod support;
 mod provider;
 
 mod login;
+mod login_refused;
+mod login_terminal;
