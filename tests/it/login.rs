@@ -41,7 +41,7 @@ or sign in with a code on any other device: `mdb-login login --issuer [ISSUER] -
 ";
 
 /// What a sign-in is told to have done when nothing is odd.
-const REPORT: &str = "\
+pub const REPORT: &str = "\
 signed in as ada@example.com at [ISSUER]
 token valid for 1 h; it renews by itself
 kept in file `[HOME]/state/sessions/[ID].secret`, readable by every program of yours

@@ -9,5 +9,8 @@ mod support;
 mod provider;
 
 mod login;
+mod login_device;
+mod login_port;
 mod login_refused;
 mod login_terminal;
+mod redirect;
