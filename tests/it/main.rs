@@ -8,4 +8,11 @@ mod support;
 // The provider itself: that it refuses what it should, because a peer that is too kind proves nothing.
 mod provider;
 
+// A person signs in.
 mod login;
+
+// The session is kept, and tokens are handed out.
+mod cases;
+mod refresh;
+mod signed_in;
+mod token;
