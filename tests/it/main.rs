@@ -13,6 +13,8 @@ mod login;
 
 // The session is kept, and tokens are handed out.
 mod cases;
+mod logout;
 mod refresh;
 mod signed_in;
+mod status;
 mod token;
