@@ -157,7 +157,12 @@ impl<'a> Renewal<'a> {
         let pause = match &answer {
             // The answer is lost, not the session: within the usual 30 s of grace the same token is accepted again.
             Err(Fault::Unavailable { outcome: Outcome::Lost, .. }) => Some(Duration::ZERO),
-            Err(Fault::Unavailable { outcome: Outcome::ServerError, .. }) if !has_token => Some(PAUSE_AFTER_5XX),
+            // A provider that names a later moment (`Retry-After`) is believed.
+            Err(Fault::Unavailable { outcome: Outcome::ServerError, retry_after, .. })
+                if !has_token && retry_after.is_none_or(|seconds| seconds <= PAUSE_AFTER_5XX.as_secs()) =>
+            {
+                Some(PAUSE_AFTER_5XX)
+            }
             _ => None,
         };
         if let Some(pause) = pause {

@@ -20,3 +20,11 @@ mod redirect;
 // What the program makes of its own definition.
 mod completions;
 mod generated;
+
+// The session is kept, and tokens are handed out.
+mod cases;
+mod logout;
+mod refresh;
+mod signed_in;
+mod status;
+mod token;
