@@ -92,9 +92,7 @@ impl GlobalArgs {
     }
 }
 
-// Deferred: `token` is called in prompts, and must not pay for the definition of every other command.
 #[derive(Debug, Subcommand)]
-#[command(defer = true)]
 pub enum Command {
     Login(LoginArgs),
     Token(TokenArgs),
