@@ -193,10 +193,8 @@ fn the_first_answer_counts_and_a_second_one_is_refused() {
         assert!(Instant::now() < deadline, "no exchange");
         std::thread::sleep(Duration::from_millis(2));
     }
-    let second = format!(
-        "GET /redirect?code=stolen&state={{state}}&iss={{issuer}} HTTP/1.1\r\nHost: localhost:{{port}}\r\n\r\n"
-    );
-    assert_eq!(attempt.status_of(&second), 409);
+    let second = "GET /redirect?code=stolen&state={state}&iss={issuer} HTTP/1.1\r\nHost: localhost:{port}\r\n\r\n";
+    assert_eq!(attempt.status_of(second), 409);
     let visit = signing_in.join().unwrap();
     assert_told(&attempt.login.wait(), "exit 0\n--- stderr\n[INVITATION]\n[REPORT]\n");
     assert_eq!(visit.title(), "Signed in · mdb-login");
