@@ -101,7 +101,13 @@ async fn wait(context: &Context<'_>, waiting: &Waiting, port: u16) -> Result<Wai
         })
     };
 
+    // MongoDB's rule for the device flow: only where no browser can be opened, and only if the person has allowed it.
+    let falls_back = settings.device_fallback && settings.browser != BrowserChoice::None;
     let mut launching = launches(&settings.browser, &surroundings);
+    if !launching && falls_back {
+        ui.tell("no browser can be opened here; using a device code, as the profile allows");
+        return Ok(Waited::DeviceWanted);
+    }
     show_link(context, waiting.start_url(), launching);
     let mut typed = None;
     if !launching {
@@ -123,8 +129,12 @@ async fn wait(context: &Context<'_>, waiting: &Waiting, port: u16) -> Result<Wai
                 launching = false;
                 if let Err(error) = result {
                     reminded = true;
+                    countdown.above(|| ui.warn(format!("the browser could not be opened: {error}")));
+                    if falls_back {
+                        countdown.above(|| ui.tell("using a device code instead, as the profile allows"));
+                        return Ok(Waited::DeviceWanted);
+                    }
                     countdown.above(|| {
-                        ui.warn(format!("the browser could not be opened: {error}"));
                         ui.tell("open the address above in a browser on this machine");
                         other_ways();
                         typed = offer_device();

@@ -172,7 +172,7 @@ fn judge(response: &HttpResponse) -> Result<HttpResponse, Fault> {
 
 fn straighten(mut body: Map<String, Value>) -> Result<Map<String, Value>, Fault> {
     let broken = |field: &str, why: String| Fault::broken(format!("device authorization field `{field}`"), why);
-    if !body.get("device_code").and_then(Value::as_str).is_some_and(|code| !code.is_empty()) {
+    if body.get("device_code").and_then(Value::as_str).is_none_or(str::is_empty) {
         return Err(broken("device_code", "it is missing or empty".to_owned()));
     }
     // It is shown in the terminal and typed by a person: anything else has no business in it.

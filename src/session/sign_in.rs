@@ -67,7 +67,10 @@ impl Session<'_> {
         if let Some(why) = store.fell_back() {
             self.ui.tell(format!("there is no keyring here ({why}); the session is kept in the {}", store.describe()));
         }
-        store.probe()?;
+        {
+            let _lock = self.lock(LockKind::Session, COMMIT_DEADLINE)?;
+            store.probe()?;
+        }
         runtime()?.block_on(async {
             let mut page = None;
             let result = tokio::select! {
@@ -257,8 +260,9 @@ impl Session<'_> {
             .filter(|scope| !record.granted_scopes.contains(scope))
             .map(|scope| foreign(scope))
             .collect();
-        // `offline_access` is spent in the refresh token, and many providers do not list it among the granted ones.
-        let lost: Vec<_> = lost.into_iter().filter(|scope| scope != "offline_access").collect();
+        // `offline_access` is spent in the refresh token and `openid` in the ID token; where the access token is for a
+        // resource, many providers list neither (RFC 8707 §2.2).
+        let lost: Vec<_> = lost.into_iter().filter(|scope| scope != "offline_access" && scope != "openid").collect();
         if !lost.is_empty() {
             self.ui.warn(format!("the provider did not grant `{}`", lost.join(" ")));
         }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::login::{assert_told, provider, sandbox};
 use crate::support::browser::Browser;
-use crate::support::cmd::{Sandbox, start_url_in};
+use crate::support::cmd::{Sandbox, start_url};
 use crate::support::idp::Endpoint;
 #[cfg(unix)]
 use crate::support::idp::{Answer, Idp};
@@ -159,7 +159,7 @@ fn a_browser_command_gets_the_local_link_and_nothing_else() {
         let mut arguments = recorded(&record);
         assert_eq!(arguments.pop().as_ref(), Some(&url));
         assert_eq!(arguments, expected);
-        assert_eq!(start_url_in(&url), Some(url.clone()), "more than the link: `{url}`");
+        assert_eq!(start_url(&url), Some(url.clone()), "more than the link: `{url}`");
         Browser::new().sign_in(&url, "ada");
         login.wait().is("
             exit 0

@@ -93,8 +93,10 @@ fn strictness_yields_where_a_test_says_so() {
 }
 
 #[test]
-fn offline_access_needs_the_persons_consent() {
+fn offline_access_can_need_the_persons_consent() {
     let idp = quick();
+    idp.change(|behaviour| behaviour.offline_access_needs_consent = true);
+    assert!(tokens(&idp).get("refresh_token").is_some(), "`prompt=consent` is in a good request");
     let answer = authorize(&idp, &change(good_request(), &[("prompt", None)]));
     let code = redirected(&answer, "code").unwrap();
     let answer = post(&idp, Endpoint::Token, &good_redemption(&code)).json();

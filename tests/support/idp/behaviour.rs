@@ -22,7 +22,8 @@ pub struct Behaviour {
     /// Parameters beyond the standard's that the authorization endpoint takes. Others are refused: the standard says
     /// "ignore", but then nobody would notice a client's misspelling.
     pub extra_parameters: Vec<String>,
-    /// OIDC Core §11: without `prompt=consent`, `offline_access` is dropped without a word.
+    /// OIDC Core §11: without `prompt=consent`, `offline_access` is dropped without a word. Off by default, as for a
+    /// client that the company has registered for offline access; asking again on each sign-in is not the rule there.
     pub offline_access_needs_consent: bool,
     /// A refresh token even without `offline_access`, as many providers have it.
     pub always_refresh_token: bool,
@@ -52,6 +53,8 @@ pub struct Behaviour {
     /// The `sub` that refreshed tokens are about: the attack that OIDC Core §12.2 forbids.
     pub subject_on_refresh: Option<String>,
 
+    /// Seconds by which the provider's clock is ahead of this computer's, in its JWTs and its `Date` header.
+    pub clock_ahead: i64,
     pub code_lifetime: Duration,
     /// Whole seconds; becomes `expires_in` and the JWTs' `exp`.
     pub access_token_lifetime: Duration,
@@ -70,7 +73,7 @@ impl Default for Behaviour {
             scopes: words(&["openid", "offline_access", "profile", "email", "groups"]),
             resources: words(&["https://mongodb.example.com"]),
             extra_parameters: Vec::new(),
-            offline_access_needs_consent: true,
+            offline_access_needs_consent: false,
             always_refresh_token: false,
             discovery: Discovery::OpenId,
             metadata: Patch::none(),
@@ -86,6 +89,7 @@ impl Default for Behaviour {
             omit_refresh_token: false,
             omit_id_token: false,
             subject_on_refresh: None,
+            clock_ahead: 0,
             code_lifetime: Duration::from_secs(60),
             access_token_lifetime: Duration::from_secs(3600),
             refresh_token_lifetime: Duration::from_secs(24 * 3600),
@@ -197,7 +201,9 @@ impl Default for Device {
 
 /// A change to a JSON value on its way out.
 #[derive(Clone, Default)]
-pub struct Patch(Option<Arc<dyn Fn(&mut Value) + Send + Sync>>);
+pub struct Patch(Option<Arc<Change>>);
+
+type Change = dyn Fn(&mut Value) + Send + Sync;
 
 impl Patch {
     pub fn none() -> Self {
