@@ -150,7 +150,7 @@ mod tests {
         assert_eq!(offered("mdb-login completions "), ["bash", "elvish", "fish", "powershell", "zsh"]);
         assert_eq!(offered("mdb-login token -o "), ["raw", "json", "header", "env"]);
         assert_eq!(offered("mdb-login token --min"), ["--min-ttl"]);
-        assert_eq!(offered("mdb-login token --store k"), ["kernel", "keyring"]);
+        assert_eq!(offered("mdb-login token --store k"), ["keyring", "kernel"]);
         let flags = offered("mdb-login man ");
         assert!(flags.iter().all(|flag| flag.starts_with('-')) && flags.contains(&"--dir".to_owned()), "{flags:?}");
     }

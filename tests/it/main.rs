@@ -1,5 +1,6 @@
 //! The one integration crate: the real binary, a strict provider on loopback, real HTTP between them.
 
+// Figures that a test has measured are printed, for those who ask with `--nocapture`.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::print_stdout)]
 
 #[path = "../support/mod.rs"]
