@@ -146,11 +146,11 @@ fn unknown_key(key: &str) -> Error {
 }
 
 fn unset(name: &str, keys: &[String], ui: &Ui) -> Result<()> {
+    if let Some(unknown) = keys.iter().find(|key| schema::find(key).is_none()) {
+        return Err(unknown_key(unknown));
+    }
     let absent = edit::change(|document| edit::unset(document, name, keys))?;
     for key in &absent {
-        if schema::find(key).is_none() {
-            return Err(unknown_key(key));
-        }
         ui.note(format!("`{key}` was not set in profile `{name}`"));
     }
     let removed: Vec<&String> = keys.iter().filter(|key| !absent.contains(key)).collect();

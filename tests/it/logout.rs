@@ -49,9 +49,7 @@ fn json_tells_what_became_of_the_session() {
     let ada = SignedIn::new();
     let outcome = ada.run(["logout", "--json"]).exits(0);
     let object: Value = serde_json::from_slice(&outcome.stdout).unwrap();
-    let expected = |forgotten, revoked| {
-        json!({"schema": 1, "issuer": ada.idp.issuer(), "forgotten": forgotten, "revoked": revoked, "browser_session": null})
-    };
+    let expected = |forgotten, revoked| json!({"schema": 1, "issuer": ada.idp.issuer(), "forgotten": forgotten, "revoked": revoked, "browser_session": null});
     assert_eq!((object, outcome.stderr().as_str()), (expected(true, true), ""));
     let outcome = ada.run(["logout", "--json"]).exits(0);
     assert_eq!(serde_json::from_slice::<Value>(&outcome.stdout).unwrap(), expected(false, false));

@@ -12,8 +12,10 @@ mod provider;
 mod login;
 
 // The session is kept, and tokens are handed out.
+mod bad_input;
 mod cases;
 mod logout;
+mod profile;
 mod refresh;
 mod signed_in;
 mod status;

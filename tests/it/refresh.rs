@@ -83,12 +83,14 @@ fn another_person_issuer_or_client_in_a_refresh_is_refused_and_the_session_kept(
         let before = ada.refresh_token();
         ada.idp.change(turn);
         for arguments in [&["token"][..], &["token", "--token-file", "token"]] {
-            ada.run(arguments).is(&format!("
+            ada.run(arguments).is(&format!(
+                "
                 exit 10
                 --- stderr
                 error: cannot renew the session at `[ISSUER]`
                   caused by: the ID token: its `{claim}` is not that of the sign-in; this is not the same session
-            "));
+            "
+            ));
         }
         assert!(!ada.sandbox.home().join("token").exists());
         let after = ada.refresh_token();

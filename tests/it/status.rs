@@ -37,7 +37,10 @@ fn it_says_who_where_until_when_and_what_the_store_is_worth() {
         ",
     );
     let text = outcome.stdout();
-    assert!(text.contains("\ntoken         valid for 59 min (until 2") || text.contains("valid for 1 h (until 2"), "{text}");
+    assert!(
+        text.contains("\ntoken         valid for 59 min (until 2") || text.contains("valid for 1 h (until 2"),
+        "{text}"
+    );
     assert!(text.contains("Z; renewed "), "{text}");
     ada.idp.set_up(true);
     assert_eq!(ada.requests(), asked);

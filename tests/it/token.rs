@@ -235,7 +235,8 @@ fn not_signed_in_is_said_at_once_with_the_command_to_type() {
     let mut sandbox = Sandbox::with(&idp);
     // A terminal's surroundings must make no difference either: this command never opens a browser.
     sandbox.unset("MDB_LOGIN_BROWSER").env("DISPLAY", ":0").unset("MDB_LOGIN_STORE");
-    for arguments in [&["token"][..], &["token", "-o", "env"], &["token", "--force-refresh"], &["token", "--no-input"]] {
+    for arguments in [&["token"][..], &["token", "-o", "env"], &["token", "--force-refresh"], &["token", "--no-input"]]
+    {
         let outcome = sandbox.run(arguments);
         outcome.is("
             exit 4
