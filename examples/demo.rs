@@ -16,7 +16,7 @@ use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
 use support::browser::Browser;
-use support::cmd::{Outcome, Sandbox, beside_this_example, start_url_in};
+use support::cmd::{Outcome, Sandbox, beside_this_example, start_url};
 use support::idp::{CLIENT_ID, Endpoint, Idp, Rotation, jwt};
 
 /// How long an access token lives here, so that the tour can show an expiry. Usual is an hour.
@@ -25,10 +25,9 @@ const LIFETIME: Duration = Duration::from_secs(12);
 type Step = Result<(), String>;
 
 fn main() -> ExitCode {
-    let started = Instant::now();
     match tour() {
-        Ok(()) => {
-            println!("\nThat was everything, in {} seconds.", started.elapsed().as_secs());
+        Ok(took) => {
+            println!("\nThat was everything, in {} seconds.", took.as_secs());
             ExitCode::SUCCESS
         }
         Err(why) => {
@@ -38,9 +37,11 @@ fn main() -> ExitCode {
     }
 }
 
-fn tour() -> Step {
+/// Gives how long the tour took, building aside.
+fn tour() -> Result<Duration, String> {
     let program = beside_this_example();
     build(&program)?;
+    let started = Instant::now();
     let idp = Idp::start_with(|behaviour| {
         behaviour.access_token_lifetime = LIFETIME;
         behaviour.rotation = Rotation::Strict;
@@ -64,7 +65,7 @@ fn tour() -> Step {
         // A temporary folder goes by itself; what is in the keyring does not.
         let _ = tour.sandbox.run(["logout"]);
     }
-    result
+    result.map(|()| started.elapsed())
 }
 
 struct Tour {
@@ -130,7 +131,7 @@ impl Tour {
         while let Some(line) = running.next_line() {
             println!("   │ {line}");
             if last_page.is_none()
-                && let Some(url) = start_url_in(&line)
+                && let Some(url) = start_url(&line)
             {
                 let visit = Browser::new().sign_in(&url, "ada");
                 if let Some(failure) = visit.failure {
@@ -347,7 +348,7 @@ fn build(program: &Path) -> Step {
     };
     let profile = program.parent().and_then(Path::file_name).and_then(|name| name.to_str()).unwrap_or("debug");
     let mut command = Command::new(cargo);
-    command.args(["build", "--quiet", "--bin", "mdb-login", "--manifest-path"]);
+    command.args(["build", "--bin", "mdb-login", "--manifest-path"]);
     command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml"));
     if profile != "debug" {
         command.args(["--profile", profile]);

@@ -3,6 +3,7 @@
 mod generate;
 mod login;
 mod logout;
+mod manual;
 mod profile;
 mod status;
 mod token;

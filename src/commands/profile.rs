@@ -120,7 +120,7 @@ fn assignment<'a>(name: &str, text: &'a str) -> Result<(&'static Setting, Input<
     };
     let Some(setting) = schema::find(key) else { return Err(unknown_key(key)) };
     let refuse = |reason: String| Error::new(Kind::Usage, format!("`{key}` {reason}"));
-    let input = setting.shape.from_text(value).map_err(refuse)?;
+    let input = setting.shape.read_text(value).map_err(refuse)?;
     setting.check(input.clone()).map_err(refuse)?;
     if let (Shape::Path, Input::Text(path)) = (setting.shape, &input)
         && let Ok(full) = std::path::absolute(path.as_ref())
@@ -146,19 +146,21 @@ fn unknown_key(key: &str) -> Error {
 }
 
 fn unset(name: &str, keys: &[String], ui: &Ui) -> Result<()> {
-    if let Some(unknown) = keys.iter().find(|key| schema::find(key).is_none()) {
-        return Err(unknown_key(unknown));
-    }
-    let absent = edit::change(|document| edit::unset(document, name, keys))?;
-    for key in &absent {
+    let removed = edit::change(|document| {
+        let removed = edit::unset(document, name, keys)?;
+        match keys.iter().find(|key| !removed.contains(&key.as_str()) && schema::find(key).is_none()) {
+            Some(key) => Err(unknown_key(key)),
+            None => Ok(removed),
+        }
+    })?;
+    for key in keys.iter().filter(|key| !removed.contains(&key.as_str())) {
         ui.note(format!("`{key}` was not set in profile `{name}`"));
     }
-    let removed: Vec<&String> = keys.iter().filter(|key| !absent.contains(key)).collect();
-    if removed.is_empty() {
-        return if ui.json { print_json(ui, &json!({ "profile": name, "unset": removed })) } else { Ok(()) };
-    }
-    let names = removed.iter().map(|key| key.as_str()).collect::<Vec<_>>().join(", ");
-    done(ui, format!("profile `{name}`: {names} unset"), json!({ "profile": name, "unset": removed }))
+    let text = match removed.as_slice() {
+        [] => "nothing to change".to_owned(),
+        keys => format!("profile `{name}`: {} unset", keys.join(", ")),
+    };
+    done(ui, text, json!({ "profile": name, "unset": removed }))
 }
 
 /// Reports a change: a line for people on stderr, an object for programs on stdout.
@@ -180,13 +182,22 @@ fn plain(value: &Value) -> Option<String> {
     Some(match value {
         Value::Null => return None,
         Value::String(text) => foreign(text),
-        Value::Array(items) => items.iter().filter_map(plain).collect::<Vec<_>>().join(" "),
+        Value::Array(items) => items.iter().filter_map(Value::as_str).map(word).collect::<Vec<_>>().join(" "),
         Value::Object(pairs) => {
             let pair = |(name, value): (&String, &Value)| plain(value).map(|value| format!("{name}={value}"));
             pairs.iter().filter_map(pair).collect::<Vec<_>>().join(" ")
         }
         other => other.to_string(),
     })
+}
+
+/// One word of a list, quoted where it would otherwise look like several.
+fn word(text: &str) -> String {
+    let is_plain = !text.is_empty() && !text.contains(|c: char| c.is_whitespace() || "\"'\\".contains(c));
+    match shlex::try_quote(text) {
+        Ok(quoted) if !is_plain => foreign(&quoted),
+        _ => foreign(text),
+    }
 }
 
 /// Where a value comes from; a value that was taken from another setting says so.

@@ -1,4 +1,4 @@
-//! Browsers played by small shell scripts.
+//! Browsers played by the shell: never by a file just written, which a fork in another test's thread may keep busy.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -6,16 +6,6 @@ use std::os::unix::fs::PermissionsExt as _;
 use super::*;
 
 const LINK: &str = "http://localhost:27097/start/AbC_-123";
-
-/// A directory with an executable script in it.
-fn script(name: &str, text: &str) -> (tempfile::TempDir, String) {
-    let directory = tempfile::tempdir().unwrap();
-    let file = directory.path().join(name);
-    fs::write(&file, format!("#!/bin/sh\n{text}\n")).unwrap();
-    fs::set_permissions(&file, fs::Permissions::from_mode(0o700)).unwrap();
-    let path = file.to_str().unwrap().to_owned();
-    (directory, path)
-}
 
 fn open_by(argv: &[&str]) -> Result<bool, BrowserError> {
     let choice = BrowserChoice::Command(argv.iter().map(|&argument| argument.to_owned()).collect());
@@ -62,13 +52,16 @@ fn the_link_is_one_argument_appended_or_put_in_the_place_of_percent_s() {
 
 #[test]
 fn programs_are_found_in_absolute_directories_only() {
-    let (directory, file) = script("planted", "exit 0");
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("planted");
+    fs::write(&file, "").unwrap();
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o700)).unwrap();
     let absolute = directory.path().as_os_str();
     // From here, this relative path leads to the very same program.
     let up = "../".repeat(env::current_dir().unwrap().components().count());
     let relative = format!("{up}{}", directory.path().strip_prefix("/").unwrap().display());
     assert!(Path::new(&relative).join("planted").exists());
-    assert_eq!(find("planted", Some(absolute)), Some(PathBuf::from(&file)));
+    assert_eq!(find("planted", Some(absolute)), Some(file.clone()));
     for path in [Some(OsStr::new(&relative)), Some(OsStr::new("")), Some(OsStr::new(":.:")), None] {
         assert_eq!(find("planted", path), None, "{path:?}");
         assert_eq!(absolute_directories(path), "/usr/local/bin:/usr/bin:/bin");
@@ -76,17 +69,22 @@ fn programs_are_found_in_absolute_directories_only() {
     assert_eq!(absolute_directories(Some(OsStr::new(":/a:b:./c:/d:"))), "/a:/d");
     fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
     assert_eq!(find("planted", Some(absolute)), None, "not executable");
-    assert_eq!(find(&file, None), Some(PathBuf::from(&file)), "named by its path");
+    assert_eq!(find(file.to_str().unwrap(), None), Some(file), "named by its path");
 }
 
 #[test]
+#[cfg(target_os = "linux")]
 fn the_browser_gets_the_link_nothing_of_our_terminal_and_its_own_process_group() {
-    let (directory, browser) = script(
-        "browser",
-        r#"cd "$(dirname "$0")"; { echo "$1"; read x || echo no stdin; ps -o pgid= -p $$ || cut -d' ' -f5 /proc/$$/stat; } > seen.tmp; mv seen.tmp seen"#,
-    );
-    assert!(open_by(&[&browser]).unwrap());
-    let seen = fs::read_to_string(directory.path().join("seen")).unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let seen = directory.path().join("seen");
+    let report = r#"{ echo "$1"; read x || echo no stdin; cut -d' ' -f5 /proc/$$/stat; } > "$0.new"; mv "$0.new" "$0""#;
+    assert!(open_by(&["/bin/sh", "-c", report, seen.to_str().unwrap()]).unwrap());
+    // On a busy machine the script may outlast the second in which it is watched.
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while !seen.exists() && Instant::now() < deadline {
+        thread::sleep(Duration::from_millis(10));
+    }
+    let seen = fs::read_to_string(seen).unwrap();
     let lines: Vec<_> = seen.lines().map(str::trim).collect();
     assert_eq!(lines[..2], [LINK, "no stdin"]);
     let ours = rustix::process::getpgrp().as_raw_nonzero().to_string();
@@ -95,15 +93,13 @@ fn the_browser_gets_the_link_nothing_of_our_terminal_and_its_own_process_group()
 
 #[test]
 fn an_immediate_failure_is_reported_and_a_browser_that_stays_is_not_one() {
-    let (_keep, failing) = script("failing", "exit 3");
-    match open_by(&[&failing]) {
-        Err(error @ BrowserError::Exit { .. }) => assert!(error.to_string().contains("failing"), "{error}"),
+    match open_by(&["/bin/sh", "-c", "exit 3"]) {
+        Err(error @ BrowserError::Exit { .. }) => assert!(error.to_string().contains("/bin/sh"), "{error}"),
         other => panic!("{other:?}"),
     }
-    let (_keep, staying) = script("staying", "sleep 3; exit 1");
     let before = Instant::now();
-    assert!(open_by(&[&staying]).unwrap());
-    assert!((900..2000).contains(&before.elapsed().as_millis()), "{:?}", before.elapsed());
+    assert!(open_by(&["/bin/sh", "-c", "sleep 4; exit 1"]).unwrap());
+    assert!((900..3500).contains(&before.elapsed().as_millis()), "{:?}", before.elapsed());
     assert!(matches!(open_by(&["mdb-login-no-such-browser"]), Err(BrowserError::NotFound(_))));
     assert!(matches!(open_by(&[]), Err(BrowserError::Empty)));
     assert!(matches!(open_by(&["/dev/null"]), Err(BrowserError::Spawn { .. })));

@@ -43,13 +43,21 @@ impl DeviceAuthorization {
     }
 }
 
+/// What is asked for.
+pub struct DeviceRequest<'a> {
+    pub scopes: &'a [String],
+    /// RFC 8707.
+    pub resource: &'a [String],
+    /// As in the authorization request, in order.
+    pub parameters: &'a [(String, String)],
+}
+
 /// Asks for a code (RFC 8628 §3.1).
 pub async fn authorize(
     http: &Http,
     provider: &ProviderMetadata,
     identity: &ClientIdentity,
-    scopes: &[String],
-    parameters: &[(String, String)],
+    request: &DeviceRequest<'_>,
 ) -> Result<DeviceAuthorization, Fault> {
     let endpoint = provider.device_authorization_endpoint.clone().ok_or_else(|| {
         Fault::unsupported(
@@ -58,10 +66,12 @@ pub async fn authorize(
         )
     })?;
     let client = token::client(identity).set_device_authorization_url(DeviceAuthorizationUrl::from_url(endpoint));
-    let mut request = client.exchange_device_code().add_scopes(scopes.iter().cloned().map(Scope::new));
-    for (name, value) in parameters {
-        request = request.add_extra_param(name.clone(), value.clone());
-    }
+    let resource = request.resource.iter().map(|resource| ("resource".to_owned(), resource.clone()));
+    let extra = resource.chain(request.parameters.iter().cloned());
+    let scopes = request.scopes.iter().cloned().map(Scope::new);
+    let request = extra.fold(client.exchange_device_code().add_scopes(scopes), |request, (name, value)| {
+        request.add_extra_param(name, value)
+    });
     let send = |request| async move {
         let response = http.send(request).await?;
         judge(&response)
@@ -77,11 +87,15 @@ pub async fn poll(
     provider: &ProviderMetadata,
     identity: &ClientIdentity,
     authorization: &DeviceAuthorization,
+    resource: &[String],
 ) -> Result<TokenResponse, Fault> {
     let client = token::token_client(identity, &provider.token_endpoint);
-    let request = client
+    let mut request = client
         .exchange_device_access_token(&authorization.response)
         .set_max_backoff_interval(Duration::from_secs(INTERVAL_MAX));
+    for resource in resource {
+        request = request.add_extra_param("resource", resource.clone());
+    }
     let exchange = Exchange::new(http);
     // `oauth2` takes every error of its client as a lost connection, and goes on. A verdict on an answer must end the
     // wait instead: it is put aside here, and the loop is given an error code that stops it.
@@ -158,7 +172,7 @@ fn judge(response: &HttpResponse) -> Result<HttpResponse, Fault> {
 
 fn straighten(mut body: Map<String, Value>) -> Result<Map<String, Value>, Fault> {
     let broken = |field: &str, why: String| Fault::broken(format!("device authorization field `{field}`"), why);
-    if !body.get("device_code").and_then(Value::as_str).is_some_and(|code| !code.is_empty()) {
+    if body.get("device_code").and_then(Value::as_str).is_none_or(str::is_empty) {
         return Err(broken("device_code", "it is missing or empty".to_owned()));
     }
     // It is shown in the terminal and typed by a person: anything else has no business in it.

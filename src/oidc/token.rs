@@ -340,9 +340,8 @@ fn straighten(mut body: Map<String, Value>) -> Result<Map<String, Value>, Fault>
             Some(_) => return Err(broken(field, "it is not a text")),
         }
     }
-    match lifetime(body.remove("expires_in"))? {
-        Some(seconds) => drop(body.insert("expires_in".to_owned(), seconds.into())),
-        None => {}
+    if let Some(seconds) = lifetime(body.remove("expires_in"))? {
+        body.insert("expires_in".to_owned(), seconds.into());
     }
     if let Some(Value::Array(scopes)) = body.get("scope") {
         let joined = scopes.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" ");

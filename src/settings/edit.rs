@@ -153,10 +153,11 @@ pub fn set(document: &mut DocumentMut, name: &str, settings: &[(&'static Setting
     Ok(())
 }
 
-/// Removes keys from a profile; those that are not there are given back.
-pub fn unset(document: &mut DocumentMut, name: &str, keys: &[String]) -> Result<Vec<String>> {
+/// Removes keys from a profile, and gives back which of them were there. Keys that no setting has can be removed too,
+/// which is how a file that is refused for one gets well again.
+pub fn unset<'k>(document: &mut DocumentMut, name: &str, keys: &'k [String]) -> Result<Vec<&'k str>> {
     let profile = find(profiles(document, name)?, name)?;
-    Ok(keys.iter().filter(|key| profile.remove(key).is_none()).cloned().collect())
+    Ok(keys.iter().map(String::as_str).filter(|key| profile.remove(key).is_some()).collect())
 }
 
 /// Makes a profile the default.
@@ -181,8 +182,14 @@ pub fn rename(document: &mut DocumentMut, old: &str, new: &str) -> Result<()> {
         return Err(Error::new(Kind::Usage, format!("there is a profile called `{new}` already"))
             .hint(format!("run `mdb-login profile remove {new}` first, if it is not needed")));
     }
+    // The comments above `prod.issuer = …` or `prod = { … }` belong to the key and not to the value.
+    let decor = profiles.key(old).map(|key| (key.leaf_decor().clone(), key.dotted_decor().clone()));
     let Some(item) = profiles.remove(old) else { return Err(missing(old)) };
     profiles.insert(new, item);
+    if let (Some(mut key), Some((leaf, dotted))) = (profiles.key_mut(new), decor) {
+        *key.leaf_decor_mut() = leaf;
+        *key.dotted_decor_mut() = dotted;
+    }
     if default(document).as_deref() == Some(old) {
         choose(document, new)?;
     }
@@ -231,6 +238,180 @@ fn toml_value(setting: &Setting, input: &Input<'_>) -> Value {
         Input::List(words) => words.iter().map(AsRef::as_ref).collect::<Array>().into(),
         Input::Pairs(pairs) => {
             pairs.iter().map(|(name, value)| (name.as_ref(), value.as_ref())).collect::<InlineTable>().into()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::settings::schema;
+
+    const HAND_WRITTEN: &str = "\
+# Ours since 2024.
+default_profile = \"prod\" # not staging!
+
+[defaults]
+http_timeout = \"10s\"
+
+# The real one.
+[profile.prod]
+# registered by Ada
+issuer = \"https://login.example.com\" # no slash
+client_id   =   \"0oa1\"
+
+[profile.prod.auth_param] # for Keycloak
+kc_idp_hint = \"corp\"
+
+[profile.staging]
+issuer = 'https://staging.example.com'
+";
+
+    fn input<'a>(key: &str, text: &'a str) -> (&'static Setting, Input<'a>) {
+        let setting = schema::find(key).unwrap();
+        (setting, setting.shape.read_text(text).unwrap())
+    }
+
+    fn edited(text: &str, edit: impl FnOnce(&mut DocumentMut) -> Result<()>) -> String {
+        let mut document = text.parse().unwrap();
+        edit(&mut document).unwrap();
+        let text = document.to_string();
+        Source::new("config.toml".into(), text.clone().into_bytes()).unwrap().parse().unwrap();
+        text
+    }
+
+    #[test]
+    fn a_changed_value_changes_its_own_line_only() {
+        let after = edited(HAND_WRITTEN, |d| set(d, "prod", &[input("issuer", "https://new.example.com")]));
+        assert_eq!(after, HAND_WRITTEN.replace("https://login.example.com", "https://new.example.com"));
+        let after = edited(HAND_WRITTEN, |d| set(d, "prod", &[input("timeout", "10m")]));
+        assert_eq!(after, HAND_WRITTEN.replace("\"0oa1\"\n", "\"0oa1\"\ntimeout = \"10m\"\n"));
+        let after = edited(HAND_WRITTEN, |d| choose(d, "staging"));
+        assert_eq!(after, HAND_WRITTEN.replace("\"prod\" #", "\"staging\" #"));
+        let after = edited(HAND_WRITTEN, |d| unset(d, "prod", &["client_id".to_owned()]).map(drop));
+        assert_eq!(after, HAND_WRITTEN.replace("client_id   =   \"0oa1\"\n", ""));
+        let after = edited(HAND_WRITTEN, |d| rename(d, "prod", "live.eu"));
+        let expected =
+            HAND_WRITTEN.replace("\"prod\" #", "\"live.eu\" #").replace("[profile.prod", "[profile.\"live.eu\"");
+        assert_eq!(after, expected);
+        let after = edited(HAND_WRITTEN, |d| remove(d, "staging"));
+        assert_eq!(after, HAND_WRITTEN.split("\n[profile.staging]").next().unwrap());
+        assert!(!edited(HAND_WRITTEN, |d| remove(d, "prod")).contains("default_profile"));
+    }
+
+    #[test]
+    fn every_way_to_write_a_profile_can_be_edited() {
+        for text in [
+            "",
+            "[profile]\n",
+            "# above\nprofile.prod.issuer = \"https://a\"\n",
+            "profile = { prod = { issuer = \"https://a\" } }\n",
+            "[profile]\n# above\nprod = { issuer = \"https://a\" }\n",
+        ] {
+            let after = edited(text, |d| {
+                set(d, "prod", &[input("client_id", "0oa1"), input("auth_param", "a=b c=d"), input("nonce", "false")])?;
+                set(d, "other", &[input("browser", "firefox %s"), input("scope", "openid x"), input("max_age", "60")])?;
+                choose(d, "prod")?;
+                rename(d, "prod", "live")
+            });
+            let source = Source::new("config.toml".into(), after.clone().into_bytes()).unwrap();
+            let config = source.parse().unwrap();
+            let get = |name: &str, key: &str| {
+                config.profile(name).unwrap().get(schema::find(key).unwrap()).map(|item| item.input.clone())
+            };
+            assert_eq!(get("live", "auth_param"), Some(input("auth_param", "a=b c=d").1), "{after}");
+            assert_eq!(get("other", "browser"), Some(input("browser", "firefox %s").1), "{after}");
+            assert_eq!(config.default_profile.as_ref().unwrap().0, "live");
+            assert_eq!(after.contains("# above"), text.contains("# above"), "{after}");
+        }
+    }
+
+    #[test]
+    fn edits_that_mean_nothing_are_refused() {
+        let failed = |edit: fn(&mut DocumentMut) -> Result<()>| {
+            format!("{:?}", edit(&mut HAND_WRITTEN.parse().unwrap()).unwrap_err())
+        };
+        let missing = "[configuration] there is no profile called `x` / hint: run `mdb-login profile list` to see the \
+                       profiles";
+        assert_eq!(failed(|d| choose(d, "x")), missing);
+        assert_eq!(failed(|d| remove(d, "x")), missing);
+        assert_eq!(failed(|d| rename(d, "x", "y")), missing);
+        assert_eq!(failed(|d| unset(d, "x", &[]).map(drop)), missing);
+        assert!(failed(|d| rename(d, "prod", "staging")).contains("there is a profile called `staging` already"));
+        assert!(failed(|d| set(d, "..", &[])).contains("must not start with"));
+    }
+
+    #[test]
+    fn edits_at_once_do_not_lose_each_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("new/config.toml");
+        std::thread::scope(|scope| {
+            for number in 0..16 {
+                let path = &path;
+                scope.spawn(move || {
+                    let issuer = format!("https://{number}.example.com");
+                    change_file(path, |d| set(d, &format!("p{number}"), &[input("issuer", &issuer)])).unwrap();
+                });
+            }
+        });
+        let source = Source::load(&path).unwrap().unwrap();
+        assert_eq!(source.parse().unwrap().profiles.len(), 16);
+        let names: Vec<_> = fs::read_dir(path.parent().unwrap()).unwrap().map(|e| e.unwrap().file_name()).collect();
+        assert_eq!(names.len(), 2, "only the file and its lock stay: {names:?}");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn mode_symbolic_link_and_line_ends_stay() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let (path, real) = (folder.path().join("config.toml"), folder.path().join("dotfiles.toml"));
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        let edit = |key: &str| change_file(&path, |d| set(d, "prod", &[input("issuer", key)]));
+        edit("https://a").unwrap();
+        assert_eq!(mode(&path), 0o600);
+        fs::remove_file(&path).unwrap();
+
+        fs::write(&real, "# mine\r\n[profile.prod]\r\nissuer = \"https://a\"\r\n").unwrap();
+        fs::set_permissions(&real, PermissionsExt::from_mode(0o640)).unwrap();
+        std::os::unix::fs::symlink("dotfiles.toml", &path).unwrap();
+        edit("https://b").unwrap();
+        assert!(path.is_symlink());
+        assert_eq!(mode(&real), 0o640);
+        assert_eq!(fs::read_to_string(&real).unwrap(), "# mine\r\n[profile.prod]\r\nissuer = \"https://b\"\r\n");
+    }
+
+    #[test]
+    fn what_would_be_refused_later_is_not_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("config.toml");
+        let broken = "[profile.a]\nbad = 1\n";
+        fs::write(&path, broken).unwrap();
+        let error = change_file(&path, |d| set(d, "a", &[input("issuer", "https://a")])).unwrap_err();
+        assert!(error.message().ends_with("config.toml:2:1: unknown key `bad`"), "{error:?}");
+        assert_eq!(fs::read_to_string(&path).unwrap(), broken);
+        change_file(&path, |d| unset(d, "a", &["bad".to_owned()]).map(drop)).unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "[profile.a]\n");
+    }
+
+    proptest! {
+        /// set → read gives the value, whatever is in it; and the comments are where they were.
+        #[test]
+        fn what_is_set_is_read(hint in "\\PC{1,20}", words in prop::collection::vec("\\PC{1,9}", 1..4), value in "\\PC{0,9}") {
+            let given = vec![
+                (&schema::LOGIN_HINT, Input::Text(hint.into())),
+                (&schema::BROWSER, Input::List(words.into_iter().map(Into::into).collect())),
+                (&schema::AUTH_PARAM, Input::Pairs(vec![("a".into(), value.into())])),
+            ];
+            let after = edited(HAND_WRITTEN, |d| set(d, "staging", &given));
+            prop_assert!(after.starts_with(HAND_WRITTEN), "{}", after);
+            let source = Source::new("config.toml".into(), after.into_bytes()).unwrap();
+            let config = source.parse().unwrap();
+            for (setting, input) in given {
+                prop_assert_eq!(&config.profile("staging").unwrap().get(setting).unwrap().input, &input);
+            }
         }
     }
 }

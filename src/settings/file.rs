@@ -78,7 +78,7 @@ impl Source {
         let shown = || foreign(&path.to_string_lossy());
         let file = match open(path) {
             Ok(file) => file,
-            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(None),
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
             Err(error) => {
                 return Err(Error::new(Kind::Config, format!("cannot open `{}`", shown())).because(error));
             }
@@ -149,8 +149,8 @@ impl Source {
     pub fn parse(&self) -> Result<Config<'_>> {
         let root = DeTable::parse(&self.text).map_err(|error| self.syntax_error(&error))?.into_inner();
         // Before anything else: a newer file may hold keys that only a newer program knows.
-        for (key, value) in root.iter().filter(|(key, _)| key.get_ref() == "version") {
-            self.check_version(key.span().start, value.get_ref())?;
+        for (_, value) in root.iter().filter(|(key, _)| key.get_ref() == "version") {
+            self.check_version(value.span().start, value.get_ref())?;
         }
         let mut config =
             Config { source: self, default_profile: None, defaults: Section::default(), profiles: Vec::new() };
@@ -201,7 +201,7 @@ impl Source {
             };
             let input = setting
                 .shape
-                .from_toml(value.get_ref())
+                .read_toml(value.get_ref())
                 .map_err(|reason| self.error(offset, format!("`{}` {reason}", setting.key)))?;
             items.push(Item { setting, input, offset });
         }
@@ -251,18 +251,19 @@ impl Source {
     fn syntax_error(&self, error: &toml::de::Error) -> Error {
         let span = error.span().unwrap_or_default();
         let mut why = foreign(error.message());
-        if why.starts_with("duplicate key") {
-            if let Some(key) = self.text.get(span.clone()) {
-                why = format!("`{}` is here for the second time", foreign(key));
-                if let Some(first) = self.first_of(key, span.start) {
-                    why = format!("{why}; the first is on line {}", self.position(first).0);
-                }
+        if why.starts_with("duplicate key")
+            && let Some(key) = self.text.get(span.clone())
+        {
+            why = format!("`{}` is here for the second time", foreign(key));
+            if let Some(first) = self.first_of(key, span.start) {
+                why = format!("{why}; the first is on line {}", self.position(first).0);
             }
         }
         self.error(span.start, why)
     }
 
-    /// Where the key stood before: the last one of that spelling above, for TOML tables cannot be interleaved.
+    /// Where the key stood before: the last one of that spelling above, for TOML tables cannot be interleaved. Of a
+    /// table that is opened twice the parser keeps only the second, so its header is looked for as a line.
     fn first_of(&self, key: &str, second: usize) -> Option<usize> {
         fn visit(table: &DeTable<'_>, text: &str, key: &str, second: usize, found: &mut Option<usize>) {
             for (name, value) in table {
@@ -278,7 +279,17 @@ impl Source {
         let (root, _) = DeTable::parse_recoverable(&self.text);
         let mut found = None;
         visit(root.get_ref(), &self.text, key, second, &mut found);
-        found
+        found.or_else(|| {
+            let (before, rest) = self.text.split_at_checked(second)?;
+            let start = before.rfind('\n')? + 1;
+            let line = self.text.get(start..second + rest.find('\n').unwrap_or(rest.len()))?.trim();
+            let mut lines = before.get(..start)?.split_inclusive('\n').scan(0, |next, line| {
+                let start = *next;
+                *next += line.len();
+                Some((start, line.trim()))
+            });
+            lines.find(|(_, earlier)| *earlier == line).map(|(start, _)| start)
+        })
     }
 }
 
@@ -332,4 +343,174 @@ fn trusted(file: &File, path: &Path) -> Result<(), Distrust> {
     #[cfg(not(unix))]
     let _ = path;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn refusal(bytes: &[u8]) -> String {
+        let outcome = Source::new("config.toml".into(), bytes.to_vec()).and_then(|source| source.parse().map(drop));
+        format!("{:?}", outcome.expect_err("must be refused"))
+    }
+
+    #[test]
+    fn whole_files_that_are_refused() {
+        let big = vec![b'#'; MAX_BYTES as usize + 1];
+        let name_hint = "hint: run `mdb-login profile set --help` to see every key";
+        let secret = |place: &str, key: &str| {
+            format!(
+                "{place}: `{key}` is a secret, and secrets do not belong in this file / hint: remove the line and have \
+                 the secret replaced: backups and editors may have kept it / hint: for a client secret, name a file \
+                 that only you can read: `client_secret_file = \"/path\"`"
+            )
+        };
+        let rows: Vec<(&[u8], String)> = vec![
+            (
+                b"[profile.prod]\nissuer = \"https://a\nclient_id = \"b\"",
+                "2:20: invalid basic string, expected `\"`".into(),
+            ),
+            (b"[profile.prod\n", "1:14: unclosed table, expected `]`".into()),
+            (b"profile.a.issuer =\n", "1:19: string values must be quoted, expected literal string".into()),
+            (
+                b"[profile.prod]\ncleint_id = \"x\"",
+                "2:1: unknown key `cleint_id` / hint: did you mean `client_id`?".into(),
+            ),
+            (b"[defaults]\nscopes = []", "2:1: unknown key `scopes` / hint: did you mean `scope`?".into()),
+            (b"[profile.prod]\ninclude = \"x\"", format!("2:1: unknown key `include` / {name_hint}")),
+            (b"profiles = 1", "1:1: unknown key `profiles` / hint: did you mean `profile`?".into()),
+            (
+                b"issuer = \"https://a\"",
+                "1:1: unknown key `issuer` / hint: `issuer` belongs under `[profile.NAME]` or `[defaults]`".into(),
+            ),
+            (b"[profile.a]\n\"x\\u001b[31m\" = 1", format!("2:1: unknown key `x\\u{{1b}}[31m` / {name_hint}")),
+            (
+                b"[profile.a]\nhttp_timeout = 30",
+                "2:16: `http_timeout` must be a string with a unit, such as \"30s\", not a number".into(),
+            ),
+            (b"[profile.a]\nnonce = \"false\"", "2:9: `nonce` must be true or false, not a string".into()),
+            (b"[profile.a]\nmax_age = -1", "2:11: `max_age` must not be negative".into()),
+            (b"[profile.a]\nmax_age = 1.5", "2:11: `max_age` must be a whole number, not a fraction".into()),
+            (b"[profile.a]\nscope = [\"a\", 1]", "2:9: `scope` must be a list of strings; one item is a number".into()),
+            (
+                b"[profile.a]\nstore = \"plain\"",
+                "2:9: `store` must be one of `auto`, `keyring`, `kernel`, `file`".into(),
+            ),
+            (
+                b"[profile.a.auth_param]\nx = true",
+                "1:1: `auth_param` must be a table of strings; one value is a boolean".into(),
+            ),
+            (
+                b"[profile.a]\nissuer = \"x\"\nclient_id = \"y\"\nissuer = \"z\"",
+                "4:1: `issuer` is here for the second time; the first is on line 2".into(),
+            ),
+            (
+                b"[profile.a]\n[profile.b]\n[profile.a]\n",
+                "3:10: `a` is here for the second time; the first is on line 1".into(),
+            ),
+            (b"[profile.a]\nclient_secret = \"hunter2\"", secret("2:1", "client_secret")),
+            (b"[profile.a]\nrefresh_token = \"hunter2\"", secret("2:1", "refresh_token")),
+            (b"password = \"hunter2\"", secret("1:1", "password")),
+            (b"[defaults]\naccess-token = \"hunter2\"", secret("2:1", "access-token")),
+            (b"version = 2\nnew_things = true", "1:11: a file of version 2 needs a newer mdb-login".into()),
+            (b"new_things = true\nversion = 2", "2:11: a file of version 2 needs a newer mdb-login".into()),
+            (b"version = \"1\"", "1:11: `version` must be 1".into()),
+            (b"default_profile = 1", "1:19: `default_profile` must be a string, not a number".into()),
+            (b"default_profile = \"../x\"", "1:19: `default_profile` must be 1 to 64 letters, digits and `._-`".into()),
+            (b"[profile.\"a b\"]", "1:10: a profile's name must be 1 to 64 letters, digits and `._-`".into()),
+            (b"[profile.nul]", "1:10: a profile's name is the name of a Windows device".into()),
+            (b"[[profile]]", "1:1: `profile` must be a table, not a list".into()),
+            (
+                b"profile.a = 1",
+                "1:13: profile `a` must be a table / hint: write `[profile.a]`, then a line for each setting".into(),
+            ),
+            (b"# \xff", "1:3: this is not UTF-8".into()),
+            (b"a = 1\n\0", "2:1: this is a NUL byte, not text".into()),
+            (b"\xff\xfea\0", "`config.toml` is written in UTF-16 / hint: save it as UTF-8".into()),
+            (&big, "`config.toml` is larger than 1 MiB".into()),
+        ];
+        for (bytes, expected) in rows {
+            let shown = refusal(bytes);
+            let prefix = if expected.starts_with('`') { "" } else { "config.toml:" };
+            assert_eq!(shown, format!("[configuration] {prefix}{expected}"));
+            assert!(!shown.contains("hunter2"), "{shown}");
+        }
+    }
+
+    #[test]
+    fn byte_order_mark_and_windows_line_ends_are_no_mistakes() {
+        let bytes = b"\xef\xbb\xbfdefault_profile = \"a\"\r\n[profile.a]\r\nissuer = \"https://a\"\r\nbad = 1\r\n";
+        let source = Source::new("config.toml".into(), bytes.to_vec()).unwrap();
+        assert!(format!("{:?}", source.parse().err().unwrap()).contains("config.toml:4:1: unknown key `bad`"));
+    }
+
+    #[test]
+    fn a_value_is_read_as_it_was_written() {
+        let text =
+            "version = 1\n[profile.a]\nscope = 'x y'\nbrowser = ['b', '%s']\nauth_param.k = 'v'\nmax_age = 0x10\n";
+        let source = Source::new("config.toml".into(), text.into()).unwrap();
+        let config = source.parse().unwrap();
+        let get = |setting| config.profile("a").unwrap().get(setting).unwrap().input.clone();
+        assert_eq!(get(&schema::SCOPE), Input::List(vec!["x".into(), "y".into()]));
+        assert_eq!(get(&schema::BROWSER), Input::List(vec!["b".into(), "%s".into()]));
+        assert_eq!(get(&schema::AUTH_PARAM), Input::Pairs(vec![("k".into(), "v".into())]));
+        assert_eq!(get(&schema::MAX_AGE), Input::Number(16));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn files_that_somebody_else_could_have_written_are_not_used() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let shown = |path: &Path| match Source::load(path) {
+            Ok(found) => format!("{}", found.is_some()),
+            Err(error) => format!("{error:?}").replace(&*folder.path().to_string_lossy(), ""),
+        };
+        let path = folder.path().join("config.toml");
+        assert_eq!(shown(&path), "false");
+        for (mode, expected) in [
+            (0o600, "true"),
+            (0o644, "true"),
+            (0o620, "other users may write to it (mode 0620)"),
+            (0o666, "other users may write to it (mode 0666)"),
+        ] {
+            std::fs::write(&path, "").unwrap();
+            std::fs::set_permissions(&path, PermissionsExt::from_mode(mode)).unwrap();
+            assert!(shown(&path).contains(expected), "{mode:o}: {}", shown(&path));
+        }
+        assert!(shown(&path).ends_with("hint: run `chmod go-w /config.toml` after reading what is in it"));
+        std::fs::set_permissions(&path, PermissionsExt::from_mode(0o600)).unwrap();
+        std::fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o777)).unwrap();
+        assert!(shown(&path).contains("all users may write to its folder"));
+        std::fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o700)).unwrap();
+
+        let fifo = folder.path().join("fifo");
+        let mode = rustix::fs::Mode::from_raw_mode(0o600);
+        rustix::fs::mknodat(rustix::fs::CWD, &fifo, rustix::fs::FileType::Fifo, mode, 0).unwrap();
+        // On a thread of its own: an open that waits for a writer would otherwise hold the test up for ever.
+        let (sender, receiver) = std::sync::mpsc::channel();
+        std::thread::spawn(move || sender.send(Source::load(&fifo).map(drop)));
+        let refused =
+            receiver.recv_timeout(std::time::Duration::from_secs(5)).expect("a FIFO must not hang").unwrap_err();
+        assert!(refused.message().ends_with("/fifo` is not used: it is not a regular file"), "{refused:?}");
+        assert_eq!(shown(Path::new("/dev/zero")), "[configuration] `/dev/zero` is not used: it is not a regular file");
+        assert_eq!(shown(folder.path()), "[configuration] `` is not used: it is a folder");
+        let link = folder.path().join("link");
+        std::os::unix::fs::symlink("/dev/zero", &link).unwrap();
+        assert_eq!(shown(&link), "[configuration] `/link` is not used: it is not a regular file");
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_read_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            let _ = Source::new("config.toml".into(), bytes).and_then(|source| source.parse().map(drop));
+        }
+
+        #[test]
+        fn any_toml_is_read_or_refused(text in "(\\[(profile|defaults)(\\.[a\"b.]{0,3})?\\]\n|(issuer|scope|version|x) = (\"[a\\\\\"]{0,2}\"|1|\\[1?\\]|\\{\\})\n){0,6}") {
+            let _ = Source::new("config.toml".into(), text.into()).and_then(|source| source.parse().map(drop));
+        }
+    }
 }

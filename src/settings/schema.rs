@@ -73,12 +73,15 @@ pub enum Shape {
     Choice(&'static [&'static str]),
 }
 
+/// A name and its value.
+pub type Pair<'a> = (Cow<'a, str>, Cow<'a, str>);
+
 /// A value as it was written, its shape checked and its meaning not yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Input<'a> {
     Text(Cow<'a, str>),
     List(Vec<Cow<'a, str>>),
-    Pairs(Vec<(Cow<'a, str>, Cow<'a, str>)>),
+    Pairs(Vec<Pair<'a>>),
     Switch(bool),
     Number(u64),
 }
@@ -92,7 +95,7 @@ impl<'a> Input<'a> {
         if let Self::List(list) = self { Ok(list) } else { Err("must be a list of strings".into()) }
     }
 
-    fn pairs(self) -> Result<Vec<(Cow<'a, str>, Cow<'a, str>)>, Reason> {
+    fn pairs(self) -> Result<Vec<Pair<'a>>, Reason> {
         if let Self::Pairs(pairs) = self { Ok(pairs) } else { Err("must be a table of strings".into()) }
     }
 
@@ -107,7 +110,7 @@ impl<'a> Input<'a> {
 
 impl Shape {
     /// Reads a value from the environment or from `profile set`.
-    pub fn from_text(self, text: &str) -> Result<Input<'_>, Reason> {
+    pub fn read_text(self, text: &str) -> Result<Input<'_>, Reason> {
         Ok(match self {
             Self::Words => Input::List(text.split_whitespace().map(Cow::Borrowed).collect()),
             Self::Pairs => Input::Pairs(text.split_whitespace().map(pair).collect::<Result<_, _>>()?),
@@ -124,16 +127,16 @@ impl Shape {
     }
 
     /// Reads the values of a flag, in the order in which they were typed.
-    pub fn from_flag(self, texts: &[String]) -> Result<Input<'_>, Reason> {
+    pub fn read_flag(self, texts: &[String]) -> Result<Input<'_>, Reason> {
         Ok(match self {
             Self::Words => Input::List(texts.iter().flat_map(|t| words_or_empty(t)).map(Cow::Borrowed).collect()),
             Self::Pairs => Input::Pairs(texts.iter().map(|text| pair(text)).collect::<Result<_, _>>()?),
-            _ => return self.from_text(texts.last().map_or("", String::as_str)),
+            _ => return self.read_text(texts.last().map_or("", String::as_str)),
         })
     }
 
     /// Reads a value from the configuration file.
-    pub fn from_toml<'a>(self, value: &DeValue<'a>) -> Result<Input<'a>, Reason> {
+    pub fn read_toml<'a>(self, value: &DeValue<'a>) -> Result<Input<'a>, Reason> {
         Ok(match (self, value) {
             (Self::Switch, DeValue::Boolean(on)) => Input::Switch(*on),
             (Self::Number, DeValue::Integer(number)) => {
@@ -188,7 +191,7 @@ fn words_or_empty(text: &str) -> Vec<&str> {
     if text.trim().is_empty() { vec![""] } else { text.split_whitespace().collect() }
 }
 
-fn pair(text: &str) -> Result<(Cow<'_, str>, Cow<'_, str>), Reason> {
+fn pair(text: &str) -> Result<Pair<'_>, Reason> {
     let (name, value) = text.split_once('=').ok_or("must be written `name=value`")?;
     Ok((name.into(), value.into()))
 }
@@ -218,6 +221,10 @@ macro_rules! flag_help {
     ($help:literal, $env:literal, None) => {
         concat!($help, " [env: ", $env, "]")
     };
+    // A switch is off until it is given; "[default: false]" would only puzzle.
+    ($help:literal, $env:literal, "false") => {
+        concat!($help, " [env: ", $env, "]")
+    };
     ($help:literal, $env:literal, $default:literal) => {
         concat!($help, " [default: ", $default, "] [env: ", $env, "]")
     };
@@ -242,6 +249,14 @@ macro_rules! settings {
 
         /// Every setting, in the order in which they are shown.
         pub static ALL: &[&Setting] = &[$(&$name),*];
+
+        /// The long help of `profile set`: every key with its meaning.
+        pub static SET_HELP: &str = concat!(
+            "Set values in a profile, and make it if it is new\n\n",
+            "Stores them in config.toml, where comments and order stay as they are. Lists are separated by spaces. ",
+            "Nobody is asked whether the provider exists.\n\nKeys:",
+            $("\n  ", $key, "\n          ", $help),*
+        );
     };
 }
 
@@ -403,7 +418,7 @@ pub fn nearest<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> Opti
         .map(|candidate| {
             let plain = candidate.to_ascii_lowercase().replace('-', "_");
             // `scopes` for `scope`, `id_token` for `id_token_as_access_token`: long relatives that no edit distance finds.
-            let related = word.len() > 3 && (plain.starts_with(&word) || word.starts_with(&plain));
+            let related = word.len() > 2 && (plain.starts_with(&word) || word.starts_with(&plain));
             (if related { 1 } else { strsim::damerau_levenshtein(&word, &plain) }, candidate)
         })
         .min_by_key(|(distance, _)| *distance)
@@ -422,4 +437,57 @@ fn list(items: &[String]) -> Value {
 
 fn duration(duration: Option<Duration>) -> Value {
     duration.map_or(Value::Null, |duration| json!(humantime::format_duration(duration).to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_name_in_file_flag_and_environment() {
+        for setting in ALL {
+            assert_eq!(setting.env, format!("MDB_LOGIN_{}", setting.key.to_uppercase()));
+            let expected = match setting.key {
+                "id_token_as_access_token" => Some("--id-token".to_owned()),
+                "nonce" => Some("--no-nonce".to_owned()),
+                "flow" => Some("--device".to_owned()),
+                "client_secret_command" | "device_fallback" => None,
+                key => Some(format!("--{}", key.replace('_', "-"))),
+            };
+            assert_eq!(setting.flag, expected.as_deref(), "{}", setting.key);
+            assert!(!setting.help.ends_with('.') && setting.help.len() <= 88, "{}: {}", setting.key, setting.help);
+        }
+    }
+
+    #[test]
+    fn built_in_values_are_acceptable_and_shown_as_they_are_written() {
+        for setting in ALL {
+            let Some(default) = setting.default else { continue };
+            let mut settings = Settings::blank();
+            (setting.apply)(&mut settings, setting.shape.read_text(default).unwrap()).unwrap();
+            let shown = match setting.show(&settings) {
+                Value::String(text) => text,
+                Value::Array(items) => items.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" "),
+                other => other.to_string(),
+            };
+            assert_eq!(shown, default, "{}", setting.key);
+        }
+    }
+
+    #[test]
+    fn nearest_names() {
+        let keys = || ALL.iter().map(|setting| setting.key);
+        let rows = [
+            ("cleint_id", Some("client_id")),
+            ("client-id", Some("client_id")),
+            ("Issuer", Some("issuer")),
+            ("scopes", Some("scope")),
+            ("id_token", Some("id_token_as_access_token")),
+            ("aud", Some("audience")),
+            ("zzz", None),
+        ];
+        for (word, expected) in rows {
+            assert_eq!(nearest(word, keys()), expected, "for {word}");
+        }
+    }
 }

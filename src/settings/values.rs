@@ -345,12 +345,11 @@ pub fn duration(value: &str, range: (Duration, Duration)) -> Result<Duration, Re
     if !value.is_empty() && value.len() < 20 && value.bytes().all(|b| b.is_ascii_digit()) {
         return Err(format!("has no unit; write `{value}s` for seconds"));
     }
-    let duration = humantime::parse_duration(value).map_err(|_| "is not a duration such as `30s` or `5m`")?;
-    if duration < range.0 || duration > range.1 {
+    let duration = humantime::parse_duration(value).ok().filter(|duration| (range.0..=range.1).contains(duration));
+    duration.ok_or_else(|| {
         let [from, to] = [range.0, range.1].map(humantime::format_duration);
-        return Err(format!("must be between {from} and {to}"));
-    }
-    Ok(duration)
+        format!("must be a duration between {from} and {to}, such as `30s`")
+    })
 }
 
 /// A program and its arguments; a text is split as a shell would split it, and no shell is ever started.
@@ -402,4 +401,258 @@ pub fn profile_name(value: &str) -> Result<(), Reason> {
         return Err("is the name of a Windows device".into());
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// `Ok` as given back, or the reason.
+    fn table(rule: impl Fn(&str) -> Result<String, Reason>, rows: &[(&str, Result<&str, &str>)]) {
+        for (value, expected) in rows {
+            let expected = expected.map(str::to_owned).map_err(str::to_owned);
+            assert_eq!(rule(value), expected, "for {value:?}");
+        }
+    }
+
+    #[test]
+    fn issuers() {
+        let start = Err("must start with `https://`, such as `https://login.example.com`");
+        let loopback = Err("must use https; plain http is for `localhost`, `127.0.0.0/8` and `[::1]` only");
+        let not_url = Err("is not a URL such as `https://login.example.com`");
+        let user = Err("must not contain a user name or password");
+        table(
+            issuer,
+            &[
+                ("https://login.example.com", Ok("https://login.example.com")),
+                ("https://Login.example.com:443/a/../b/", Ok("https://Login.example.com:443/a/../b/")),
+                ("http://localhost:8080/realms/a", Ok("http://localhost:8080/realms/a")),
+                ("http://127.9.9.9", Ok("http://127.9.9.9")),
+                ("http://[::1]:1", Ok("http://[::1]:1")),
+                ("", Err("is empty")),
+                (" https://a", Err("starts or ends with a space")),
+                ("https://a\nb", Err("contains a control character (character 10)")),
+                ("https://a b", Err("contains a space or a character outside ASCII (character 10)")),
+                ("https://é.example.com", Err("contains a space or a character outside ASCII (character 9)")),
+                ("login.example.com", not_url),
+                ("https://", not_url),
+                ("https://a:b", not_url),
+                ("HTTPS://login.example.com", start),
+                ("ftp://login.example.com", start),
+                ("https://login.example.com\\@evil", start),
+                ("http://idp.corp", loopback),
+                ("http://localhost.evil.com", loopback),
+                ("http://128.0.0.1", loopback),
+                ("https://u:p@idp", user),
+                ("https://@idp", user),
+                ("https://idp/?x", Err("must not contain a query (`?`)")),
+                ("https://idp/?", Err("must not contain a query (`?`)")),
+                ("https://idp/#y", Err("must not contain a fragment (`#`)")),
+            ],
+        );
+    }
+
+    #[test]
+    fn redirect_uris_come_back_byte_for_byte() {
+        let port = Err("needs a port between 0 and 65535");
+        let no_port = Err("needs a port, such as `:27097` (`:0` takes any free one)");
+        let host = Err("must be on `localhost`, `127.0.0.1` or `[::1]`");
+        let path = Err("needs a path of letters, digits and `-._~`, such as `/redirect`");
+        let scheme = Err("must start with `http://`: it never leaves this machine, and nothing here has a certificate");
+        table(
+            |value| redirect_uri(value).map(|uri| uri.to_string()),
+            &[
+                ("http://localhost:27097/redirect", Ok("http://localhost:27097/redirect")),
+                ("http://127.0.0.1:0/", Ok("http://127.0.0.1:0/")),
+                ("http://[::1]:65535/a/b/", Ok("http://[::1]:65535/a/b/")),
+                ("https://localhost:1/r", scheme),
+                ("HTTP://localhost:1/r", scheme),
+                ("http://localhost/redirect", no_port),
+                ("http://[::1]/redirect", no_port),
+                ("http://localhost:99999/r", port),
+                ("http://localhost:+1/r", port),
+                ("http://localhost:01/r", port),
+                ("http://localhost:/r", port),
+                ("http://LOCALHOST:1/r", host),
+                ("http://127.0.0.2:1/r", host),
+                ("http://10.0.0.1:1/r", host),
+                ("http://u@localhost:1/r", host),
+                ("http://localhost.:1/r", host),
+                ("http://localhost:1", Err("needs a path, such as `/redirect`")),
+                ("http://localhost:1/r?x", Err("must not contain a query or fragment")),
+                ("http://localhost:1/r#", Err("must not contain a query or fragment")),
+                ("http://localhost:1/a/../r", path),
+                ("http://localhost:1//r", path),
+                ("http://localhost:1/r%2f", path),
+                ("http://localhost:1/r;x", path),
+            ],
+        );
+    }
+
+    #[test]
+    fn scope_tokens() {
+        let visible = Err("may hold visible ASCII characters only, without `\"` and `\\` (RFC 6749 §3.3)");
+        let long = "x".repeat(1100);
+        let joined = |value: &str| scopes(&value.split(' ').collect::<Vec<_>>()).map(|list| list.join(" "));
+        table(
+            joined,
+            &[
+                ("openid offline_access", Ok("openid offline_access")),
+                ("api://x/.default", Ok("openid api://x/.default")),
+                ("a openid a", Ok("a openid")),
+                ("a\"b", visible),
+                ("a\\b", visible),
+                ("ä", visible),
+                ("a\u{1b}", visible),
+                ("", visible),
+                (&long, Err("is longer than 1024 bytes in all")),
+            ],
+        );
+        assert_eq!(scopes(&[] as &[&str]), Err("needs at least one scope, such as `openid`".into()));
+    }
+
+    #[test]
+    fn authorization_parameters_leave_the_protocol_alone() {
+        let one = |value: &str| {
+            let pair = value.split_once('=').unwrap();
+            auth_params(&[pair]).map(|pairs| format!("{}={}", pairs[0].0, pairs[0].1))
+        };
+        for name in PROTOCOL_PARAMS.iter().chain(&["code_challenge", "code_challenge_method"]) {
+            let reason = format!("must not set `{name}`, which the protocol sets itself");
+            assert_eq!(one(&format!("{name}=x")), Err(reason));
+        }
+        for name in SETTING_PARAMS {
+            assert_eq!(one(&format!("{name}=x")), Err(format!("must not set `{name}`, which is a setting of its own")));
+        }
+        table(
+            one,
+            &[
+                ("audience=https://db", Ok("audience=https://db")),
+                ("a=b=c", Ok("a=b=c")),
+                ("kc_idp_hint=", Ok("kc_idp_hint=")),
+                ("=x", Err("needs names of letters, digits and `-._:`, as in `domain_hint=example.com`")),
+                ("a&b=x", Err("needs names of letters, digits and `-._:`, as in `domain_hint=example.com`")),
+                ("a=\u{7}", Err("has a value for `a` that contains a control character (character 1)")),
+                (
+                    "client_secret=hunter2",
+                    Err("must not carry a secret such as `client_secret`: it would be shown in the address bar"),
+                ),
+            ],
+        );
+        assert_eq!(auth_params(&[("a", "1"), ("a", "2")]), Err("sets `a` twice".into()));
+    }
+
+    #[test]
+    fn durations_have_a_unit_and_a_range() {
+        let rule = |value: &str| {
+            duration(value, (Duration::from_secs(5), Duration::from_secs(3600)))
+                .map(|duration| humantime::format_duration(duration).to_string())
+        };
+        let range = Err("must be a duration between 5s and 1h, such as `30s`");
+        table(
+            rule,
+            &[
+                ("5s", Ok("5s")),
+                ("1h", Ok("1h")),
+                ("1m 30s", Ok("1m 30s")),
+                ("4999ms", range),
+                ("1h 1s", range),
+                ("-1", range),
+                ("5x", range),
+                ("1e9", range),
+                ("", range),
+                ("99999999999999999999h", range),
+                ("300", Err("has no unit; write `300s` for seconds")),
+            ],
+        );
+    }
+
+    #[test]
+    fn profile_names() {
+        let characters = Err("must be 1 to 64 letters, digits and `._-`");
+        let shape = Err("must not start with `-`, end with `.` or contain `..`");
+        let device = Err("is the name of a Windows device");
+        let long = "x".repeat(65);
+        table(
+            |name| profile_name(name).map(|()| name.to_owned()),
+            &[
+                ("prod", Ok("prod")),
+                ("a.b-c_D9", Ok("a.b-c_D9")),
+                ("com10", Ok("com10")),
+                ("context", Ok("context")),
+                ("", Err("is empty")),
+                ("../../x", characters),
+                ("a b", characters),
+                ("prod\n", characters),
+                ("émoji😀", characters),
+                (&long, characters),
+                ("-p", shape),
+                ("a..b", shape),
+                ("a.", shape),
+                ("CON", device),
+                ("nul.txt", device),
+                ("Com1", device),
+            ],
+        );
+    }
+
+    #[test]
+    fn proxies_carry_no_credentials() {
+        let scheme = Err("must start with `http://`, `https://`, `socks5://` or `socks5h://`");
+        table(
+            proxy,
+            &[
+                ("http://proxy.example.com:3128", Ok("http://proxy.example.com:3128")),
+                ("socks5h://127.0.0.1:1080", Ok("socks5h://127.0.0.1:1080")),
+                ("proxy.example.com:3128", scheme),
+                ("file:///etc", scheme),
+                ("::", Err("is not a URL such as `http://proxy.example.com:3128`")),
+                ("http://u:p@proxy", Err("must not contain a user name or password; put such a URL in `HTTPS_PROXY`")),
+                ("http://proxy/path", Err("must not contain more than scheme, host and port")),
+            ],
+        );
+    }
+
+    #[test]
+    fn browsers_are_split_without_a_shell() {
+        let command = |words: &[&str]| Ok(BrowserChoice::Command(words.iter().map(|&word| word.to_owned()).collect()));
+        let rows = [
+            ("none", Ok(BrowserChoice::None)),
+            ("false", Ok(BrowserChoice::None)),
+            ("system", Ok(BrowserChoice::System)),
+            ("firefox --new-window %s", command(&["firefox", "--new-window", "%s"])),
+            ("'/opt/my browser' \"$HOME;rm\"", command(&["/opt/my browser", "$HOME;rm"])),
+            ("a 'b", Err("has a quote that is never closed".to_owned())),
+            ("''", Err("needs the name of a program".to_owned())),
+        ];
+        for (value, expected) in rows {
+            assert_eq!(split_command(value).and_then(|words| browser(&words)), expected, "for {value}");
+        }
+    }
+
+    proptest! {
+        /// Reasons are shown; values may be secrets.
+        #[test]
+        fn no_rule_panics_or_repeats_a_long_value(value in "\\PC*") {
+            let reasons = [
+                issuer(&value).err(), client_id(&value).err(), scopes(&[&value]).err(), redirect_uri(&value).err(),
+                proxy(&value).err(), profile_name(&value).err(), path(&value).err(),
+            ];
+            if value.len() > 20 {
+                for reason in reasons.into_iter().flatten() {
+                    prop_assert!(!reason.contains(&value), "{reason}");
+                }
+            }
+        }
+
+        #[test]
+        fn an_accepted_redirect_uri_is_the_one_that_was_written(port in any::<u16>(), path in "(/[a-z.~_-]{1,5}){1,3}") {
+            let value = format!("http://localhost:{port}{path}");
+            if let Ok(uri) = redirect_uri(&value) {
+                prop_assert_eq!(uri.to_string(), value);
+            }
+        }
+    }
 }

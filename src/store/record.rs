@@ -222,6 +222,7 @@ pub(super) mod tests {
                 token: "https://login.example.com/token".into(),
                 revocation: None,
                 end_session: Some("https://login.example.com/bye".into()),
+                client_secret_in_body: false,
                 fetched_at: 1_700_000_000,
             },
         }

@@ -14,7 +14,7 @@ use std::sync::Mutex;
 use crate::cases::each;
 use crate::signed_in::SignedIn;
 use crate::support::browser::Browser;
-use crate::support::cmd::{Outcome, Sandbox, start_url_in};
+use crate::support::cmd::{Outcome, Sandbox, start_url};
 use crate::support::idp::{Idp, Rotation, SignIn};
 
 /// One bad input.
@@ -123,7 +123,7 @@ fn login(sandbox: &Sandbox, flags: &[OsString]) -> Outcome {
     let mut login = sandbox.spawn([OsString::from("login")].iter().chain(flags));
     let mut visited = false;
     while let Some(line) = login.next_line() {
-        if let Some(url) = start_url_in(&line).filter(|_| !visited) {
+        if let Some(url) = start_url(&line).filter(|_| !visited) {
             visited = true;
             Browser::new().open(&url);
         }

@@ -161,8 +161,15 @@ impl Sandbox {
 
     /// The program in this sandbox, for tests that need more say in how it is started.
     pub fn command<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Command {
-        let mut command = Command::new(&self.program);
-        command.args(arguments).env_clear().current_dir(self.home());
+        let mut command = self.tool(&self.program);
+        command.args(arguments);
+        command
+    }
+
+    /// Another program in this sandbox, with nothing on stdin.
+    pub fn tool(&self, program: impl AsRef<OsStr>) -> Command {
+        let mut command = Command::new(program);
+        command.env_clear().current_dir(self.home()).stdin(Stdio::null());
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command
     }
@@ -224,6 +231,13 @@ impl Sandbox {
         }
         found
     }
+
+    /// The files below the sandbox's folders whose bytes contain `needle`.
+    pub fn files_with(&self, needle: &str) -> Vec<PathBuf> {
+        assert!(!needle.is_empty());
+        let holds = |bytes: &[u8]| bytes.windows(needle.len()).any(|window| window == needle.as_bytes());
+        self.files().into_iter().filter(|(_, bytes)| holds(bytes)).map(|(path, _)| path).collect()
+    }
 }
 
 /// Access tokens in the kernel keyring outlive the folder, and a person's keyring has room for some twenty.
@@ -266,20 +280,34 @@ impl Running {
         }
     }
 
-    /// Waits for a line on stderr that contains `part`.
+    /// Waits for a line on stderr that contains `part`, and gives it without its end.
     pub fn line_with(&mut self, part: &str) -> String {
-        while let Some(line) = self.next_line() {
-            if line.contains(part) {
-                return line;
+        self.find(&format!("line with `{part}`"), |line| line.contains(part).then(|| line.trim_end().to_owned()))
+    }
+
+    /// Waits for a line on stderr in which `find` finds something, and gives that.
+    pub fn find<T>(&mut self, what: &str, find: impl Fn(&str) -> Option<T>) -> T {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            match self.lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+                Ok(line) => {
+                    self.seen.extend_from_slice(&line);
+                    if let Some(found) = find(&String::from_utf8_lossy(&line)) {
+                        return found;
+                    }
+                }
+                Err(why) => {
+                    let why = if why == RecvTimeoutError::Timeout { "time is up" } else { "stderr has ended" };
+                    self.stop();
+                    panic!("no {what}, {why}; stderr:\n{}", String::from_utf8_lossy(&self.seen));
+                }
             }
         }
-        panic!("stderr ended without `{part}`:\n{}", String::from_utf8_lossy(&self.seen));
     }
 
     /// The local URL that a sign-in shows for the browser.
     pub fn start_url(&mut self) -> String {
-        let line = self.line_with("/start/");
-        start_url_in(&line).unwrap_or_else(|| panic!("no URL in `{line}`"))
+        self.find("start URL", start_url)
     }
 
     /// Sends SIGINT, as Ctrl-C does.
@@ -364,6 +392,21 @@ impl Outcome {
         assert!(self.code() == Some(code), "expected exit code {code}, got:\n{}", self.shown);
         self
     }
+
+    /// Fails, showing everything, unless stderr says this, whatever its case.
+    #[track_caller]
+    pub fn says(self, words: &str) -> Self {
+        let said = self.stderr().to_lowercase().contains(&words.to_lowercase());
+        assert!(said, "stderr does not say `{words}`:\n{}", self.shown);
+        self
+    }
+
+    /// Fails, showing everything, if the command took longer.
+    #[track_caller]
+    pub fn within(self, limit: Duration) -> Self {
+        assert!(self.took <= limit, "took {:?}, more than {limit:?}:\n{}", self.took, self.shown);
+        self
+    }
 }
 
 impl fmt::Debug for Outcome {
@@ -372,15 +415,15 @@ impl fmt::Debug for Outcome {
     }
 }
 
-/// The start URL in a line, without what may stand around it.
-pub fn start_url_in(line: &str) -> Option<String> {
+/// The local URL for the browser in what a sign-in shows.
+pub fn start_url(text: &str) -> Option<String> {
+    let word = text.split(|c: char| c.is_whitespace() || c.is_control()).find(|word| word.contains("/start/"))?;
     let end = |c: char| !(c.is_ascii_alphanumeric() || ":/._-[]".contains(c));
-    let words = line.match_indices("http://").filter_map(|(at, _)| line[at..].split(end).next());
-    words.map(|word| word.trim_end_matches('.')).find(|word| word.contains("/start/")).map(str::to_owned)
+    word[word.find("http://")?..].split(end).next().map(str::to_owned)
 }
 
 /// The program under test: what cargo has built for this test, or what lies beside this example.
-fn program() -> PathBuf {
+pub fn program() -> PathBuf {
     option_env!("CARGO_BIN_EXE_mdb-login").map_or_else(beside_this_example, PathBuf::from)
 }
 

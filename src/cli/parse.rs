@@ -1,0 +1,328 @@
+//! From the words of a command line to [`Cli`]: what clap cannot say by itself.
+
+use std::ffi::{OsStr, OsString};
+use std::process::ExitCode;
+
+use clap::error::ErrorKind;
+use clap::{CommandFactory, FromArgMatches};
+
+use super::{Cli, Command, LoginArgs, LogoutArgs, StatusArgs, TokenArgs};
+use crate::error::{Error, Kind};
+use crate::settings::schema;
+use crate::ui::{Ui, foreign};
+
+/// The words that are commands and not a TARGET.
+const COMMANDS: &[&str] = &["login", "token", "status", "logout", "profile", "completions", "man", "help"];
+
+/// Reads a command line; `args` starts with the program's name.
+///
+/// # Errors
+/// What clap prints: wrong usage, and also `--help` and `--version`. Its exit code is clap's (2 and 0).
+pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
+    let mut args: Vec<OsString> = args.into_iter().collect();
+    refuse_secrets(&args)?;
+    let implied = insert_login(&mut args);
+    let matches = Cli::command().try_get_matches_from(&args);
+    let mut cli = match matches.and_then(|matches| Cli::from_arg_matches(&matches)) {
+        Ok(cli) => cli,
+        Err(error) => return Err(explain(error, &args, implied.as_ref())),
+    };
+    let target = match &cli.command {
+        Command::Login(LoginArgs { target, .. })
+        | Command::Token(TokenArgs { target, .. })
+        | Command::Status(StatusArgs { target, .. })
+        | Command::Logout(LogoutArgs { target, .. }) => target.target.clone(),
+        Command::Profile(_) | Command::Completions(_) | Command::Man(_) => None,
+    };
+    if let Some(implied) = &implied {
+        cli.global.nearest_command = implied.nearest_command;
+        if let Some(command) = target.as_deref().filter(|target| COMMANDS.contains(target)) {
+            return Err(usage(
+                ErrorKind::ArgumentConflict,
+                format!(
+                    "the options of `{command}` must follow it\nhint: run `mdb-login {command} --help` to see them"
+                ),
+            ));
+        }
+    }
+    match (target, &cli.global.profile) {
+        (Some(target), Some(profile)) if target != *profile => {
+            let [target, profile] = [target.as_str(), profile].map(foreign);
+            let text = format!("TARGET `{target}` and `--profile {profile}` name different profiles");
+            Err(usage(ErrorKind::ArgumentConflict, text))
+        }
+        (Some(target), _) => {
+            cli.global.profile = Some(target);
+            Ok(cli)
+        }
+        (None, _) => Ok(cli),
+    }
+}
+
+/// Prints what [`parse`] gave in place of a command line, and gives the exit code: help and version are no failures.
+pub fn report(error: &clap::Error) -> ExitCode {
+    if error.use_stderr() && wants_json(std::env::args_os()) {
+        Ui { json: true, quiet: false, no_input: true }.error(&as_error(error));
+        return ExitCode::from(Kind::Usage.exit_code());
+    }
+    // A closed stdout or stderr cannot be reported to anybody.
+    let _ = error.print();
+    u8::try_from(error.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from)
+}
+
+/// Whether the command line asks for JSON, even if it is otherwise wrong: its error should be an object too.
+fn wants_json(args: impl IntoIterator<Item = OsString>) -> bool {
+    args.into_iter().take_while(|arg| arg != "--").any(|arg| arg == "--json")
+}
+
+/// A usage error in our own words, for `--json`: clap's first lines, without its usage text.
+fn as_error(error: &clap::Error) -> Error {
+    let text = error.to_string();
+    let mut lines = text.lines().take_while(|line| !line.starts_with("Usage:"));
+    let message = lines.next().unwrap_or_default().trim_start_matches("error: ");
+    let error = Error::new(Kind::Usage, foreign(message));
+    lines
+        .filter_map(|line| line.trim().strip_prefix("hint: ").or_else(|| line.trim().strip_prefix("tip: ")))
+        .fold(error, |error, hint| error.hint(foreign(hint)))
+}
+
+/// What was done to a command line that names no command.
+struct Implied {
+    /// Where `login` was put.
+    position: usize,
+    /// The command that the first word looks like.
+    nearest_command: Option<&'static str>,
+}
+
+/// Puts `login` in front of what belongs to it where no command is named.
+///
+/// Done here and not by clap: a positional TARGET beside subcommands would make `mdb-login --device token` and
+/// `mdb-login prod token` mean something, and neither should.
+fn insert_login(args: &mut Vec<OsString>) -> Option<Implied> {
+    let position = command_position(args);
+    let mut nearest_command = None;
+    if let Some(word) = args.get(position) {
+        if is_command(word) {
+            return None;
+        }
+        if let Some(word) = word.to_str().filter(|word| !word.starts_with('-')) {
+            nearest_command = schema::nearest(word, COMMANDS.iter().copied());
+        }
+    }
+    args.insert(position, "login".into());
+    Some(Implied { position, nearest_command })
+}
+
+/// Where a command may stand in a command line: after the global options; at most its length.
+pub(super) fn command_position(args: &[OsString]) -> usize {
+    let mut position = 1;
+    while let Some(arg) = args.get(position) {
+        match global_words(arg) {
+            0 => break,
+            words => position += words,
+        }
+    }
+    position.min(args.len())
+}
+
+/// Whether the word at [`command_position`] is a command, or an option that needs none.
+pub(super) fn is_command(word: &OsStr) -> bool {
+    word.to_str().is_some_and(|word| COMMANDS.contains(&word) || matches!(word, "-h" | "--help" | "-V" | "--version"))
+}
+
+/// How many words a global option takes that stands before the command; 0 for anything else.
+fn global_words(arg: &OsStr) -> usize {
+    match arg.to_str() {
+        Some("--json" | "--quiet" | "--verbose" | "--no-input") => 1,
+        Some("--profile") => 2,
+        Some(long) if long.starts_with("--profile=") => 1,
+        Some(short) if short.len() > 1 && short.starts_with('-') && !short.starts_with("--") => {
+            match short.trim_start_matches('-').trim_start_matches(['q', 'v']) {
+                "" => 1,
+                "p" => 2,
+                value if value.starts_with('p') => 1,
+                _ => 0,
+            }
+        }
+        _ => 0,
+    }
+}
+
+/// `--client-secret` is what other tools call it. Its value is in the process list already, and never repeated here.
+fn refuse_secrets(args: &[OsString]) -> Result<(), clap::Error> {
+    let given = args
+        .iter()
+        .take_while(|arg| *arg != "--")
+        .any(|arg| arg.to_str().is_some_and(|arg| arg == "--client-secret" || arg.starts_with("--client-secret=")));
+    if !given {
+        return Ok(());
+    }
+    Err(usage(
+        ErrorKind::UnknownArgument,
+        "`--client-secret` is refused: every user of this machine can read a command line\n\
+         hint: put the secret into a file that only you can read, and give `--client-secret-file PATH`\n\
+         hint: if you have just typed a real secret, have it replaced",
+    ))
+}
+
+/// Says more than clap does where clap cannot know better.
+fn explain(error: clap::Error, args: &[OsString], implied: Option<&Implied>) -> clap::Error {
+    match error.kind() {
+        ErrorKind::InvalidUtf8 => {
+            let bad = args.iter().enumerate().skip(1).find_map(|(number, arg)| {
+                let at = std::str::from_utf8(arg.as_encoded_bytes()).err()?.valid_up_to();
+                // Counted as the person typed them.
+                let shifted = implied.is_some_and(|implied| implied.position < number);
+                Some((number - usize::from(shifted), at))
+            });
+            match bad {
+                Some((number, at)) => {
+                    usage(ErrorKind::InvalidUtf8, format!("argument {number} is not UTF-8 (byte {})", at + 1))
+                }
+                None => error,
+            }
+        }
+        ErrorKind::UnknownArgument => match implied.and_then(|implied| implied.nearest_command) {
+            Some(command) => usage(
+                ErrorKind::InvalidSubcommand,
+                format!("there is no such command\nhint: did you mean `mdb-login {command}`?"),
+            ),
+            None => error,
+        },
+        _ => error,
+    }
+}
+
+fn usage(kind: ErrorKind, message: impl std::fmt::Display) -> clap::Error {
+    Cli::command().error(kind, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    fn parsed(line: &str) -> Result<Cli, clap::Error> {
+        parse(std::iter::once("mdb-login").chain(line.split_whitespace()).map(OsString::from))
+    }
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+        let names: Vec<String> = Cli::command().get_subcommands().map(|c| c.get_name().to_owned()).collect();
+        assert_eq!([names, vec!["help".to_owned()]].concat(), COMMANDS);
+    }
+
+    #[test]
+    fn what_a_line_means() {
+        let rows = [
+            ("", "login", None),
+            ("prod", "login", Some("prod")),
+            ("--device", "login", None),
+            ("-p prod", "login", Some("prod")),
+            ("-p prod --device", "login", Some("prod")),
+            ("--json", "login", None),
+            ("--json token", "token", None),
+            ("-v token prod", "token", Some("prod")),
+            ("-vqp prod token", "token", Some("prod")),
+            ("-pprod status", "status", Some("prod")),
+            ("--profile=prod logout", "logout", Some("prod")),
+            ("token -p prod", "token", Some("prod")),
+            ("token prod -p prod", "token", Some("prod")),
+            ("login token", "login", Some("token")),
+            ("--issuer https://a --client-id token", "login", None),
+            ("profile list", "profile", None),
+        ];
+        for (line, command, profile) in rows {
+            let cli = parsed(line).unwrap_or_else(|error| panic!("{line}: {error}"));
+            let name = match cli.command {
+                Command::Login(_) => "login",
+                Command::Token(_) => "token",
+                Command::Status(_) => "status",
+                Command::Logout(_) => "logout",
+                Command::Profile(_) => "profile",
+                Command::Completions(_) => "completions",
+                Command::Man(_) => "man",
+            };
+            assert_eq!((name, cli.global.profile.as_deref()), (command, profile), "for `{line}`");
+        }
+    }
+
+    #[test]
+    fn lines_that_are_refused() {
+        let secret = "`--client-secret` is refused: every user of this machine can read a command line";
+        let rows = [
+            ("--client-secret hunter2", secret),
+            ("login --client-secret=hunter2", secret),
+            ("token a -p b", "TARGET `a` and `--profile b` name different profiles"),
+            ("--device token", "the options of `token` must follow it"),
+            ("tokne --force-refresh", "there is no such command"),
+            ("prod token", "unexpected argument 'token' found"),
+            ("--issuer https://a --issuer https://b", "the argument '--issuer <URL>' cannot be used multiple times"),
+            ("status --all prod", "the argument '--all' cannot be used with '[TARGET]'"),
+            ("--browser x --no-browser", "the argument '--browser <COMMAND>' cannot be used with '--no-browser'"),
+        ];
+        for (line, expected) in rows {
+            let error = parsed(line).expect_err(line);
+            let shown = error.to_string();
+            assert!(!shown.contains("hunter2"), "{shown}");
+            assert_eq!(error.exit_code(), 2, "for `{line}`");
+            assert_eq!(as_error(&error).message(), expected);
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn arguments_that_are_not_utf8_are_counted_as_typed() {
+        use std::os::unix::ffi::OsStringExt;
+        let args = ["mdb-login", "--issuer"].map(OsString::from).into_iter();
+        let error = parse(args.chain([OsString::from_vec(b"ab\xff".to_vec())])).unwrap_err();
+        assert_eq!(as_error(&error).message(), "argument 2 is not UTF-8 (byte 3)");
+        assert_eq!(error.exit_code(), 2);
+    }
+
+    /// Every setting that has a flag is taken by `login` or `token`, and by the name that its row says.
+    #[test]
+    fn flags_and_table_agree() {
+        let command = Cli::command();
+        let flags = |name: &str| -> Vec<String> {
+            let args = command.find_subcommand(name).unwrap().get_arguments();
+            args.filter_map(|arg| arg.get_long().map(|long| format!("--{long}"))).collect()
+        };
+        let (login, token) = (flags("login"), flags("token"));
+        for setting in schema::ALL {
+            let Some(flag) = setting.flag else { continue };
+            let takes = if setting.key == "min_ttl" { &token } else { &login };
+            assert!(takes.iter().any(|known| known == flag), "{flag}");
+        }
+        let all = "login --issuer i --client-id c --audience a --scope s --resource r --id-token --client-secret-file f \
+                   --device --redirect-uri u --prompt p --acr-values v --max-age 1 --domain-hint d --login-hint l \
+                   --auth-param a=b --no-nonce --timeout 1m --browser b --store file --ca-file f --proxy p \
+                   --http-timeout 1s";
+        let Cli { global, command: Command::Login(args), .. } = parsed(all).unwrap() else { panic!("not login") };
+        let given: Vec<&str> = args.request(&global).flags.iter().map(|(_, flag, _)| *flag).collect();
+        for setting in schema::ALL.iter().filter(|setting| setting.key != "min_ttl") {
+            let Some(flag) = setting.flag else { continue };
+            assert!(given.contains(&flag), "{flag} is not passed on");
+        }
+    }
+
+    /// The first line of every help fits on one line of a narrow terminal, and every visible command has an example.
+    #[test]
+    fn help_is_short_first_and_complete_after() {
+        fn visit(command: &clap::Command, path: &str) {
+            let about = command.get_about().unwrap_or_else(|| panic!("{path} has no help")).to_string();
+            assert!(about.len() <= 80 && !about.ends_with('.') && !about.contains('\n'), "{path}: {about}");
+            for arg in command.get_arguments().filter(|arg| !arg.is_global_set()) {
+                assert!(arg.get_help().is_some(), "{path}: {} has no help", arg.get_id());
+            }
+            for inner in command.get_subcommands() {
+                visit(inner, &format!("{path} {}", inner.get_name()));
+            }
+            let example = command.get_after_long_help().map(ToString::to_string).unwrap_or_default();
+            assert!(example.contains("Example") || path.ends_with("list"), "{path} has no example");
+        }
+        visit(&Cli::command(), "mdb-login");
+    }
+}

@@ -1,0 +1,115 @@
+//! Which profile is meant, and what to type when nothing fits.
+
+use super::file::Config;
+use super::layers::Layers;
+use super::schema::{self, Input};
+use super::{Settings, values};
+use crate::error::{Error, Kind, Result};
+
+impl Layers<'_> {
+    /// Named by the person > `MDB_LOGIN_PROFILE` > `default_profile` > the only one > none.
+    pub fn choose_profile(&self) -> Result<Option<String>> {
+        if let Some(name) = &self.request.profile {
+            return self.named_profile(name, Kind::Usage, "a profile's name").map(Some);
+        }
+        if let Some(name) = self.variable("MDB_LOGIN_PROFILE")? {
+            let what = "environment variable `MDB_LOGIN_PROFILE`";
+            return self.named_profile(&name, Kind::Config, what).map(Some);
+        }
+        let Some(config) = self.config else { return Ok(None) };
+        let Some((name, offset)) = by_file(config) else { return Ok(None) };
+        let Some(section) = config.profile(name) else {
+            let error =
+                config.source().error(offset, format!("`default_profile` names `{name}`, which does not exist"));
+            return Err(match schema::nearest(name, config.names()) {
+                Some(nearest) => error.hint(format!("run `mdb-login profile use {nearest}`")),
+                None => error.hint("run `mdb-login profile list` to see the profiles"),
+            });
+        };
+        // A profile that nobody named stands for its own issuer. Were it used for another, that one would be sent the
+        // profile's client secret, and its tokens would be checked against the profile's audience.
+        let given = match self.request.flags.iter().find(|(setting, ..)| std::ptr::eq(*setting, &schema::ISSUER)) {
+            Some((.., values)) => values.last().cloned(),
+            None => self.variable(schema::ISSUER.env)?,
+        };
+        let own = section.get(&schema::ISSUER).or_else(|| config.defaults.get(&schema::ISSUER)).map(|item| &item.input);
+        let is_other = given.is_some_and(|given| !matches!(own, Some(Input::Text(own)) if *own == given));
+        Ok((!is_other).then(|| name.to_owned()))
+    }
+
+    fn named_profile(&self, name: &str, kind: Kind, what: &str) -> Result<String> {
+        if name.starts_with("mongodb://") || name.starts_with("mongodb+srv://") {
+            // Not repeated: it may hold a password.
+            return Err(Error::new(Kind::Config, "connection strings are not understood yet")
+                .hint("give `--issuer` and `--client-id`, or the name of a profile"));
+        }
+        values::profile_name(name).map_err(|reason| Error::new(kind, format!("{what} {reason}")))?;
+        let names: Vec<&str> = self.config.map(|config| config.names().collect()).unwrap_or_default();
+        if names.contains(&name) {
+            return Ok(name.to_owned());
+        }
+        let mut error = match self.request.nearest_command {
+            Some(command) => {
+                Error::new(Kind::Config, format!("there is neither a command nor a profile called `{name}`"))
+                    .hint(format!("did you mean `mdb-login {command}`?"))
+            }
+            None => Error::new(Kind::Config, format!("there is no profile called `{name}`")),
+        };
+        if let Some(nearest) = schema::nearest(name, names.iter().copied()) {
+            error = error.hint(format!("did you mean the profile `{nearest}`?"));
+        } else if self.request.nearest_command.is_none() {
+            error = error.hint(match names.as_slice() {
+                [] => create_hint(name),
+                _ => "run `mdb-login profile list` to see the profiles".to_owned(),
+            });
+        }
+        Err(error)
+    }
+
+    /// The settings with issuer and client id, or what to type to give them.
+    pub fn complete(&self) -> Result<Settings> {
+        let settings = self.compose()?;
+        let (missing, keys) = match (settings.issuer.is_empty(), settings.client_id.is_empty()) {
+            (false, false) => return Ok(settings),
+            (true, true) => ("no issuer and no client id are set", CREATE_KEYS),
+            (true, false) => ("no issuer is set", "issuer=https://login.example.com"),
+            (false, true) => ("no client id is set", "client_id=CLIENT_ID"),
+        };
+        let names: Vec<&str> = self.config.map(|config| config.names().collect()).unwrap_or_default();
+        let mut error = match (&settings.profile, names.as_slice()) {
+            (Some(profile), _) => Error::new(Kind::Config, format!("{missing} in profile `{profile}`"))
+                .hint(format!("run `mdb-login profile set {profile} {keys}`")),
+            (None, [first, _, ..]) if settings.issuer.is_empty() => {
+                Error::new(Kind::Config, "there are several profiles, and none of them is the default")
+                    .hint(format!("name one with `--profile`: {}", names.join(", ")))
+                    .hint(format!("run `mdb-login profile use {first}` to make it the default"))
+            }
+            _ => Error::new(Kind::Config, missing)
+                .hint("give `--issuer` and `--client-id`, or set `MDB_LOGIN_ISSUER` and `MDB_LOGIN_CLIENT_ID`")
+                .hint(create_hint("prod")),
+        };
+        // A variable that is almost right is ignored as any other, so it has to be looked for.
+        for (variable, meant) in [("MDB_LOGIN_CLIENTID", &schema::CLIENT_ID), ("MDB_LOGIN_ISSUER_URL", &schema::ISSUER)]
+        {
+            if (self.environment)(variable).is_some() {
+                error = error.hint(format!("`{variable}` means nothing; did you mean `{}`?", meant.env));
+            }
+        }
+        Err(error)
+    }
+}
+
+/// The profile that the file itself chooses, and where it does.
+pub fn by_file<'c>(config: &'c Config<'_>) -> Option<(&'c str, usize)> {
+    match (&config.default_profile, config.profiles.as_slice()) {
+        (Some((name, offset)), _) => Some((name, *offset)),
+        (None, [(only, _)]) => Some((only, 0)),
+        _ => None,
+    }
+}
+
+const CREATE_KEYS: &str = "issuer=https://login.example.com client_id=CLIENT_ID";
+
+fn create_hint(name: &str) -> String {
+    format!("run `mdb-login profile set {name} {CREATE_KEYS}`")
+}

@@ -1,0 +1,27 @@
+//! The real binary against real peers: a certified OpenID provider, Chromium, gnome-keyring, a pseudo-terminal.
+//!
+//! Every test here is ignored by a plain `cargo test`, because it needs programs that a Rust toolchain does not bring.
+//! `tests/run` installs them and runs all of these, one at a time: port 27097 is there once.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::print_stderr)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod peers; // the provider, the person over HTTP and the person with Chromium
+
+#[cfg(target_os = "linux")]
+mod bus; // a private D-Bus session with gnome-keyring in it, or without
+#[cfg(target_os = "linux")]
+mod terminal; // the binary on a pseudo-terminal
+
+mod browser; // sign-in with Chromium, to the final page
+mod device; // sign-in by device code
+mod sign_in; // sign in, hand out, renew, sign out
+
+#[cfg(target_os = "linux")]
+mod fixtures; // the peers themselves are as strict as they claim
+#[cfg(target_os = "linux")]
+mod interactive; // what a person at a terminal sees
+#[cfg(target_os = "linux")]
+mod keyring; // unlocked, locked, absent, mute
