@@ -119,6 +119,12 @@ impl<'a> Renewal<'a> {
         let record = store.load()?.ok_or_else(|| {
             session.login_required(format!("the session for {} is no longer in {}", session.name(), store.describe()))
         })?;
+        // A file that was renamed, an item that a keyring mixed up: its token is for somebody else's eyes.
+        if record.issuer != session.settings.issuer || record.client_id != session.settings.client_id {
+            return Err(Error::new(Kind::Store, format!("what is stored for {} is another session", session.name()))
+                .because_of(format!("found in {}", store.describe()))
+                .hint(format!("run `{}`, then `{}`", session.command("logout"), session.command("login"))));
+        }
         Ok(Self { session, store, entry, record })
     }
 

@@ -23,8 +23,10 @@ mod completions;
 mod generated;
 
 // The session is kept, and tokens are handed out.
+mod bad_input;
 mod cases;
 mod logout;
+mod profile;
 mod refresh;
 mod signed_in;
 mod status;

@@ -206,7 +206,9 @@ impl Sandbox {
 
     /// The names of the sessions that have been used here, signed out or not: each has a lock file, which stays.
     pub fn session_ids(&self) -> Vec<String> {
-        let entries = std::fs::read_dir(self.state_dir().join("sessions")).into_iter().flatten().flatten();
+        let state_dir = self.environment.iter().find(|(name, _)| name == "MDB_LOGIN_STATE_DIR");
+        let Some((_, folder)) = state_dir else { return Vec::new() };
+        let entries = std::fs::read_dir(Path::new(folder).join("sessions")).into_iter().flatten().flatten();
         let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
         names.filter_map(|name| name.strip_suffix(".lock")?.split('.').next().map(str::to_owned)).collect()
     }
