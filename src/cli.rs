@@ -1,8 +1,9 @@
 //! What can be typed. Dumb on purpose: what it means is decided in `settings`.
 //!
 //! Help texts of setting flags come from the table in [`settings::schema`]; the rest is written here, and is also the
-//! manual. [`parse`] reads a command line.
+//! manual. [`parse`] reads a command line, [`complete`] answers a shell that completes one.
 
+mod complete;
 mod flags;
 mod parse;
 
@@ -11,12 +12,13 @@ use std::path::PathBuf;
 
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
-use clap_complete::engine::{ArgValueCandidates, CompletionCandidate};
+use clap_complete::engine::ArgValueCandidates;
 
+pub use complete::{complete, script};
 pub use flags::{BrowserArgs, SessionArgs, SignInArgs};
 pub use parse::{parse, report};
 
-use crate::settings::{self, Request, schema};
+use crate::settings::{Request, schema};
 use crate::ui::Ui;
 
 const GLOBAL: &str = "Global options";
@@ -57,7 +59,7 @@ pub struct Cli {
 pub struct GlobalArgs {
     /// Profile to use [env: MDB_LOGIN_PROFILE]
     #[arg(short, long, global = true, value_name = "NAME", help_heading = GLOBAL)]
-    #[arg(add = ArgValueCandidates::new(profile_candidates))]
+    #[arg(add = ArgValueCandidates::new(complete::profiles))]
     pub profile: Option<String>,
     /// Print results and errors as JSON objects
     #[arg(long, global = true, help_heading = GLOBAL)]
@@ -90,7 +92,9 @@ impl GlobalArgs {
     }
 }
 
+// Deferred: `token` is called in prompts, and must not pay for the definition of every other command.
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub enum Command {
     Login(LoginArgs),
     Token(TokenArgs),
@@ -228,6 +232,9 @@ pub struct ProfileArgs {
 #[derive(Debug, Subcommand)]
 pub enum ProfileCommand {
     /// List the profiles
+    ///
+    /// Prints the name and issuer of each; `*` marks the default.
+    #[command(after_long_help = "Example:\n  mdb-login profile list")]
     List,
     /// Show the settings in effect
     ///
@@ -236,7 +243,7 @@ pub enum ProfileCommand {
     #[command(after_long_help = "Example:\n  mdb-login profile show prod --origin")]
     Show {
         /// Profile to show; the one in use unless given
-        #[arg(value_name = "NAME", add = ArgValueCandidates::new(profile_candidates))]
+        #[arg(value_name = "NAME", add = ArgValueCandidates::new(complete::profiles))]
         name: Option<String>,
         /// Say where each value comes from
         #[arg(long)]
@@ -249,10 +256,10 @@ Examples:
   mdb-login profile set prod scope=\"openid offline_access groups\" timeout=10m")]
     Set {
         /// Profile to change
-        #[arg(value_name = "NAME", add = ArgValueCandidates::new(profile_candidates))]
+        #[arg(value_name = "NAME", add = ArgValueCandidates::new(complete::profiles))]
         name: String,
         /// Settings, each as KEY=VALUE
-        #[arg(value_name = "KEY=VALUE", required = true, add = ArgValueCandidates::new(assignment_candidates))]
+        #[arg(value_name = "KEY=VALUE", required = true, add = ArgValueCandidates::new(complete::assignments))]
         values: Vec<String>,
     },
     /// Remove values from a profile
@@ -261,10 +268,10 @@ Examples:
     #[command(after_long_help = "Example:\n  mdb-login profile unset prod timeout ca_file")]
     Unset {
         /// Profile to change
-        #[arg(value_name = "NAME", add = ArgValueCandidates::new(profile_candidates))]
+        #[arg(value_name = "NAME", add = ArgValueCandidates::new(complete::profiles))]
         name: String,
         /// Keys to remove
-        #[arg(value_name = "KEY", required = true, add = ArgValueCandidates::new(key_candidates))]
+        #[arg(value_name = "KEY", required = true, add = ArgValueCandidates::new(complete::keys))]
         keys: Vec<String>,
     },
     /// Make a profile the default
@@ -273,7 +280,7 @@ Examples:
     #[command(after_long_help = "Example:\n  mdb-login profile use prod")]
     Use {
         /// Profile to make the default
-        #[arg(value_name = "NAME", add = ArgValueCandidates::new(profile_candidates))]
+        #[arg(value_name = "NAME", add = ArgValueCandidates::new(complete::profiles))]
         name: String,
     },
     /// Give a profile another name
@@ -282,7 +289,7 @@ Examples:
     #[command(after_long_help = "Example:\n  mdb-login profile rename prod production")]
     Rename {
         /// Profile to rename
-        #[arg(value_name = "OLD", add = ArgValueCandidates::new(profile_candidates))]
+        #[arg(value_name = "OLD", add = ArgValueCandidates::new(complete::profiles))]
         old: String,
         /// Its new name
         #[arg(value_name = "NEW")]
@@ -294,18 +301,23 @@ Examples:
     #[command(after_long_help = "Example:\n  mdb-login profile remove staging")]
     Remove {
         /// Profile to remove
-        #[arg(value_name = "NAME", add = ArgValueCandidates::new(profile_candidates))]
+        #[arg(value_name = "NAME", add = ArgValueCandidates::new(complete::profiles))]
         name: String,
     },
 }
 
 /// Print a completion script for a shell
 ///
-/// The script completes commands, flags and their values.
+/// The script completes commands, flags and their values, and the names of your profiles, by asking mdb-login itself.
+/// Where a shell looks for such scripts differs from system to system; these are usual places.
 #[derive(Args, Debug)]
-#[command(
-    after_long_help = "Example:\n  mdb-login completions bash > ~/.local/share/bash-completion/completions/mdb-login"
-)]
+#[command(after_long_help = "\
+Examples:
+  mdb-login completions bash > ~/.local/share/bash-completion/completions/mdb-login
+  mdb-login completions zsh > ~/.zfunc/_mdb-login    # a folder in $fpath
+  mdb-login completions fish > ~/.config/fish/completions/mdb-login.fish
+  mdb-login completions elvish >> ~/.config/elvish/rc.elv
+  mdb-login completions powershell >> $PROFILE")]
 pub struct CompletionsArgs {
     /// Shell to print it for
     #[arg(value_enum, value_name = "SHELL")]
@@ -327,7 +339,7 @@ pub struct ManArgs {
 #[derive(Args, Debug)]
 pub struct TargetArg {
     /// Profile to use; the same as --profile
-    #[arg(value_name = "TARGET", id = "target", add = ArgValueCandidates::new(profile_candidates))]
+    #[arg(value_name = "TARGET", id = "target", add = ArgValueCandidates::new(complete::profiles))]
     target: Option<String>,
 }
 
@@ -346,24 +358,4 @@ pub enum EnvShell {
     Bash,
     Fish,
     Powershell,
-}
-
-/// Names of profiles for the shell's completion; none where the file cannot be read.
-fn profile_candidates() -> Vec<CompletionCandidate> {
-    let profiles = settings::profiles().unwrap_or_default();
-    profiles
-        .into_iter()
-        .map(|profile| CompletionCandidate::new(profile.name).help(profile.issuer.map(Into::into)))
-        .collect()
-}
-
-fn key_candidates() -> Vec<CompletionCandidate> {
-    schema::ALL.iter().map(|setting| CompletionCandidate::new(setting.key).help(Some(setting.help.into()))).collect()
-}
-
-fn assignment_candidates() -> Vec<CompletionCandidate> {
-    let assignment = |setting: &&'static schema::Setting| {
-        CompletionCandidate::new(format!("{}=", setting.key)).help(Some(setting.help.into()))
-    };
-    schema::ALL.iter().map(assignment).collect()
 }

@@ -36,6 +36,21 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// Every kind, by exit code. The length is tied to the last one, so a kind that is added has to be listed.
+    pub const ALL: [Self; Self::Interrupted as usize + 1] = [
+        Self::Failed,
+        Self::Usage,
+        Self::Config,
+        Self::LoginRequired,
+        Self::Denied,
+        Self::TimedOut,
+        Self::Unavailable,
+        Self::Store,
+        Self::PortTaken,
+        Self::RuleBroken,
+        Self::Interrupted,
+    ];
+
     /// The process exit code.
     pub const fn exit_code(self) -> u8 {
         match self {

@@ -20,6 +20,9 @@ use std::process::ExitCode;
 /// Parses, runs, and turns the result into an exit code; nothing else ends the process.
 fn main() -> ExitCode {
     hide_memory();
+    if let Some(code) = cli::complete() {
+        return code;
+    }
     let cli = match cli::parse(std::env::args_os()) {
         Ok(cli) => cli,
         Err(error) => return cli::report(&error),

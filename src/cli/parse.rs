@@ -99,6 +99,22 @@ struct Implied {
 /// Done here and not by clap: a positional TARGET beside subcommands would make `mdb-login --device token` and
 /// `mdb-login prod token` mean something, and neither should.
 fn insert_login(args: &mut Vec<OsString>) -> Option<Implied> {
+    let position = command_position(args);
+    let mut nearest_command = None;
+    if let Some(word) = args.get(position) {
+        if is_command(word) {
+            return None;
+        }
+        if let Some(word) = word.to_str().filter(|word| !word.starts_with('-')) {
+            nearest_command = schema::nearest(word, COMMANDS.iter().copied());
+        }
+    }
+    args.insert(position, "login".into());
+    Some(Implied { position, nearest_command })
+}
+
+/// Where a command may stand in a command line: after the global options; at most its length.
+pub(super) fn command_position(args: &[OsString]) -> usize {
     let mut position = 1;
     while let Some(arg) = args.get(position) {
         match global_words(arg) {
@@ -106,18 +122,12 @@ fn insert_login(args: &mut Vec<OsString>) -> Option<Implied> {
             words => position += words,
         }
     }
-    let position = position.min(args.len());
-    let mut nearest_command = None;
-    if let Some(word) = args.get(position).and_then(|word| word.to_str()) {
-        if COMMANDS.contains(&word) || matches!(word, "-h" | "--help" | "-V" | "--version") {
-            return None;
-        }
-        if !word.starts_with('-') {
-            nearest_command = schema::nearest(word, COMMANDS.iter().copied());
-        }
-    }
-    args.insert(position, "login".into());
-    Some(Implied { position, nearest_command })
+    position.min(args.len())
+}
+
+/// Whether the word at [`command_position`] is a command, or an option that needs none.
+pub(super) fn is_command(word: &OsStr) -> bool {
+    word.to_str().is_some_and(|word| COMMANDS.contains(&word) || matches!(word, "-h" | "--help" | "-V" | "--version"))
 }
 
 /// How many words a global option takes that stands before the command; 0 for anything else.

@@ -9,7 +9,7 @@ use tracing::{debug, info};
 use super::browser;
 use super::redirect::{Callback, CallbackError, Expectation, Listener, Outcome, Waiting};
 use super::surroundings::{Surroundings, surroundings};
-use super::{Context, keys, signals};
+use super::{Context, keys};
 use crate::error::{Error, Kind, Result};
 use crate::oidc::Fault;
 use crate::oidc::authorization::{AuthorizationRequest, PendingLogin};
@@ -19,26 +19,21 @@ use crate::ui::{Countdown, foreign};
 
 /// How the browser's part ended.
 pub enum End {
-    /// The code was exchanged. The browser still waits for its last page.
-    Exchanged(Box<Exchanged>),
-    /// The provider said no, or its answer broke a rule; the browser has been told.
+    /// The code was exchanged; nothing in the answer has been verified yet.
+    Exchanged(Box<TokenResponse>, Option<Nonce>),
+    /// The provider said no, or its answer broke a rule.
     Failed(Fault),
-    /// The person asked for a device code instead.
+    /// The person asked for a device code instead. The browser has been told.
     DeviceWanted,
-}
-
-pub struct Exchanged {
-    pub response: TokenResponse,
-    pub nonce: Option<Nonce>,
-    /// The browser's last page: say the truth on it with [`Waiting::finish`] once it is known.
-    pub page: Waiting,
 }
 
 /// A browser that has not asked for the start page after this long has probably not been opened.
 const BROWSER_PATIENCE: Duration = Duration::from_secs(20);
 
 /// Shows the start link, opens the browser, waits for the redirect, exchanges the code.
-pub async fn run(context: &Context<'_>, listener: Listener) -> Result<End> {
+///
+/// `page` gets the listener: the browser may still wait for its last page, and only the caller can say what is true.
+pub async fn run(context: &Context<'_>, listener: Listener, page: &mut Option<Waiting>) -> Result<End> {
     let settings = context.settings;
     let request = AuthorizationRequest {
         scopes: context.scopes,
@@ -60,40 +55,29 @@ pub async fn run(context: &Context<'_>, listener: Listener) -> Result<End> {
     let waiting = listener
         .serve(expectation)
         .map_err(|error| Error::new(Kind::Failed, "cannot answer on the redirect port").because(error))?;
-    let code = match wait(context, &waiting, port).await? {
+    let waited = wait(context, page.insert(waiting), port).await?;
+    let code = match waited {
         Waited::Code(code) => code,
         Waited::DeviceWanted => {
-            waiting.finish(failure("a device code is used instead", "go on in the terminal")).await;
+            if let Some(page) = page.take() {
+                let (what, todo) = ("a device code is used instead".into(), "go on in the terminal".into());
+                page.finish(Outcome::Failed { what, todo }).await;
+            }
             return Ok(End::DeviceWanted);
         }
-        Waited::Failed(fault) => {
-            waiting.finish(failure(&fault.to_string(), "see the terminal")).await;
-            return Ok(End::Failed(fault));
-        }
+        Waited::Failed(fault) => return Ok(End::Failed(fault)),
     };
-    let exchange = pending.redeem(context.http, context.provider, context.identity, &code, &settings.resource);
-    let exchanged = tokio::select! {
-        exchanged = exchange => exchanged,
-        stop = signals::interrupted() => return Err(stop),
-    };
-    match exchanged {
+    match pending.redeem(context.http, context.provider, context.identity, &code, &settings.resource).await {
         Ok((response, nonce)) => {
             info!(
                 id_token = response.id_token.is_some(),
                 refresh_token = response.refresh_token.is_some(),
                 "code exchanged"
             );
-            Ok(End::Exchanged(Box::new(Exchanged { response, nonce, page: waiting })))
+            Ok(End::Exchanged(Box::new(response), nonce))
         }
-        Err(fault) => {
-            waiting.finish(failure(&fault.to_string(), "see the terminal, and sign in again")).await;
-            Ok(End::Failed(fault))
-        }
+        Err(fault) => Ok(End::Failed(fault)),
     }
-}
-
-pub fn failure(what: &str, todo: &str) -> Outcome {
-    Outcome::Failed { what: what.to_owned(), todo: todo.to_owned() }
 }
 
 enum Waited {
@@ -105,20 +89,58 @@ enum Waited {
 async fn wait(context: &Context<'_>, waiting: &Waiting, port: u16) -> Result<Waited> {
     let (ui, settings) = (context.ui, context.settings);
     let surroundings = surroundings(|name| std::env::var(name).ok());
-    let opens = invite(context, waiting, port, &surroundings).await;
+    let other_ways = || {
+        let device = format!("{} --device", context.login_command);
+        surroundings.other_ways(port, &device, None).iter().for_each(|line| ui.tell(line));
+    };
     let device_offered = ui.can_ask() && context.provider.device_authorization_endpoint.is_some();
-    if !opens && device_offered {
-        ui.tell("or press d and Enter to sign in with a device code instead");
+    let offer_device = || {
+        device_offered.then(|| {
+            ui.tell("or press d and Enter to sign in with a device code instead");
+            keys::lines()
+        })
+    };
+
+    // MongoDB's rule for the device flow: only where no browser can be opened, and only if the person has allowed it.
+    let falls_back = settings.device_fallback && settings.browser != BrowserChoice::None;
+    let mut launching = launches(&settings.browser, &surroundings);
+    if !launching && falls_back {
+        ui.tell("no browser can be opened here; using a device code, as the profile allows");
+        return Ok(Waited::DeviceWanted);
     }
-    let mut typed = (!opens && device_offered).then(keys::lines);
+    show_link(context, waiting.start_url(), launching);
+    let mut typed = None;
+    if !launching {
+        other_ways();
+        typed = offer_device();
+    }
+    // Beside the wait and not before it: a launcher may take a second, and the answer may come sooner.
+    let opening = browser::open(&settings.browser, waiting.start_url());
+    tokio::pin!(opening);
 
     let countdown = Countdown::start(ui, "waiting for your browser", settings.timeout);
     let deadline = Instant::now() + settings.timeout;
     let patience = Instant::now() + BROWSER_PATIENCE;
-    let (mut opened, mut reminded, mut told) = (false, !opens, 0);
+    let (mut opened, mut reminded, mut told) = (false, !launching, 0);
     loop {
         tokio::select! {
             callback = waiting.callback() => return Ok(judged(callback)),
+            result = &mut opening, if launching => {
+                launching = false;
+                if let Err(error) = result {
+                    reminded = true;
+                    countdown.above(|| ui.warn(format!("the browser could not be opened: {error}")));
+                    if falls_back {
+                        countdown.above(|| ui.tell("using a device code instead, as the profile allows"));
+                        return Ok(Waited::DeviceWanted);
+                    }
+                    countdown.above(|| {
+                        ui.tell("open the address above in a browser on this machine");
+                        other_ways();
+                        typed = offer_device();
+                    });
+                }
+            }
             () = waiting.opened(), if !opened => {
                 opened = true;
                 debug!("the browser has fetched the start page");
@@ -126,11 +148,10 @@ async fn wait(context: &Context<'_>, waiting: &Waiting, port: u16) -> Result<Wai
             }
             () = sleep_until(patience), if !opened && !reminded => {
                 reminded = true;
-                countdown.above(|| ui.tell("the browser has not come yet; open the address above in it"));
-                if device_offered {
-                    countdown.above(|| ui.tell("or press d and Enter to sign in with a device code instead"));
-                    typed = Some(keys::lines());
-                }
+                countdown.above(|| {
+                    ui.tell("the browser has not come yet; open the address above in it");
+                    typed = offer_device();
+                });
             }
             line = next_line(&mut typed) => match line {
                 Some(line) if line.trim().eq_ignore_ascii_case("d") => return Ok(Waited::DeviceWanted),
@@ -144,7 +165,6 @@ async fn wait(context: &Context<'_>, waiting: &Waiting, port: u16) -> Result<Wai
                     countdown.above(|| ui.warn(notice.to_string()));
                 }
             }
-            stop = signals::interrupted() => return Err(stop),
             () = sleep_until(deadline) => return Err(timed_out(context, opened)),
         }
     }
@@ -158,36 +178,24 @@ async fn next_line(typed: &mut Option<tokio::sync::mpsc::UnboundedReceiver<Strin
     }
 }
 
-/// Prints the start link and opens it where a browser can be seen. Gives whether one was opened.
-async fn invite(context: &Context<'_>, waiting: &Waiting, port: u16, surroundings: &Surroundings) -> bool {
-    let (ui, choice) = (context.ui, &context.settings.browser);
-    let url = waiting.start_url();
-    let host = context.provider.authorization_endpoint.host_str().map(foreign).unwrap_or_default();
-    let explicit = matches!(choice, BrowserChoice::Command(_));
-    let opens = match choice {
+/// Whether a browser is to be started: where the person would see it, or where they name one.
+fn launches(choice: &BrowserChoice, surroundings: &Surroundings) -> bool {
+    match choice {
         BrowserChoice::None => false,
-        _ if !explicit && !surroundings.can_see_browser() => false,
-        _ => match browser::open(choice, url).await {
-            Ok(opened) => opened,
-            Err(error) => {
-                ui.warn(format!("the browser could not be opened: {error}"));
-                false
-            }
-        },
-    };
-    if opens {
-        ui.tell(format!("your browser will show the sign-in page of {host}; if it does not, open"));
+        BrowserChoice::Command(_) => true,
+        BrowserChoice::System => surroundings.can_see_browser(),
+    }
+}
+
+/// Prints the start link, always and before any browser is started: a launcher that succeeds proves nothing.
+fn show_link(context: &Context<'_>, url: &str, launching: bool) {
+    let host = context.provider.authorization_endpoint.host_str().map(foreign).unwrap_or_default();
+    if launching {
+        context.ui.tell(format!("your browser will show the sign-in page of {host}; if it does not, open"));
     } else {
-        ui.tell(format!("open this address in a browser on this machine to sign in at {host}"));
+        context.ui.tell(format!("open this address in a browser on this machine to sign in at {host}"));
     }
-    ui.tell(format!("  {url}"));
-    if !opens {
-        let device = format!("{} --device", context.login_command);
-        for line in surroundings.other_ways(port, &device, None) {
-            ui.tell(line);
-        }
-    }
-    opens
+    context.ui.tell(format!("  {url}"));
 }
 
 fn judged(callback: std::result::Result<Callback, CallbackError>) -> Waited {

@@ -2,38 +2,38 @@
 
 use qrcode::render::unicode::Dense1x2;
 use qrcode::{EcLevel, QrCode};
+use tokio::time::sleep;
 use url::Url;
 
-use super::{Context, keys, signals};
+use super::{Context, keys};
 use crate::error::{Error, Kind, Result};
 use crate::oidc::Fault;
-use crate::oidc::device::{self, DeviceAuthorization};
+use crate::oidc::device::{self, DeviceAuthorization, DeviceRequest};
 use crate::oidc::token::TokenResponse;
+use crate::settings::{Origin, schema};
 use crate::ui::{Countdown, Ui, foreign};
 
 /// Runs the flow to its end. The inner error is the provider's doing; the caller explains it.
 pub async fn run(context: &Context<'_>) -> Result<Result<TokenResponse, Fault>> {
-    let parameters = context.settings.authorization.parameters();
+    let settings = context.settings;
+    let (parameters, resource) = (settings.authorization.parameters(), &settings.resource);
     loop {
-        let asked = device::authorize(
-            context.http,
-            context.provider,
-            context.identity,
-            context.scopes,
-            &context.settings.resource,
-            &parameters,
-        )
-        .await;
+        let request = DeviceRequest { scopes: context.scopes, resource, parameters: &parameters };
+        let asked = device::authorize(context.http, context.provider, context.identity, &request).await;
         let authorization = match asked {
             Ok(authorization) => authorization,
             Err(fault) => return Ok(Err(fault)),
         };
         show(context.ui, &context.provider.issuer, &authorization);
-        let limit = authorization.expires_in().min(context.settings.timeout.max(authorization.expires_in()));
+        // The code's own life is the better measure, unless somebody has said how long they want to wait.
+        let limit = match settings.origin(schema::TIMEOUT.key) {
+            Origin::BuiltIn => authorization.expires_in(),
+            _ => settings.timeout.min(authorization.expires_in()),
+        };
         let countdown = Countdown::start(context.ui, "waiting for you to enter the code", limit);
         let answer = tokio::select! {
-            answer = device::poll(context.http, context.provider, context.identity, &authorization) => answer,
-            stop = signals::interrupted() => return Err(stop),
+            answer = device::poll(context.http, context.provider, context.identity, &authorization, resource) => answer,
+            () = sleep(limit), if limit < authorization.expires_in() => return Err(timed_out(context)),
         };
         drop(countdown);
         match answer {
@@ -67,11 +67,14 @@ fn qr(text: &str) -> Option<String> {
 async fn offer_another(ui: &Ui) -> Result<()> {
     ui.tell("the code has expired; press Enter for a new one, or Ctrl-C to stop");
     let mut lines = keys::lines();
-    tokio::select! {
-        line = lines.recv() => match line {
-            Some(_) => Ok(()),
-            None => Err(Error::new(Kind::TimedOut, "the device code has expired")),
-        },
-        stop = signals::interrupted() => Err(stop),
+    match lines.recv().await {
+        Some(_) => Ok(()),
+        None => Err(Error::new(Kind::TimedOut, "the device code has expired")),
     }
+}
+
+fn timed_out(context: &Context<'_>) -> Error {
+    let limit = humantime::format_duration(context.settings.timeout);
+    Error::new(Kind::TimedOut, format!("nobody entered the code within {limit}"))
+        .hint(format!("run `{} --device` again, with more time: `--timeout 10m`", context.login_command))
 }

@@ -85,10 +85,10 @@ impl Surroundings {
             lines.push(format!("either run on your own computer `{tunnel}` and open the link there"));
         } else if self.container {
             lines.push("this is a container without a display, and browsers outside cannot reach its localhost".into());
-        } else {
+        } else if !self.can_see_browser() {
             lines.push("there is no display here that a browser could open on".into());
         }
-        let or = if self.ssh.is_some() && !self.codespaces { "or " } else { "" };
+        let or = if lines.is_empty() || (self.ssh.is_some() && !self.codespaces) { "or " } else { "" };
         lines.push(format!("{or}sign in with a code on any other device: `{device_command}`"));
         lines
     }

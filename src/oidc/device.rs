@@ -20,8 +20,6 @@ use crate::ui::foreign;
 /// A device authorization under way. The device code in it is a secret and stays in it (RFC 8628 §5.2).
 pub struct DeviceAuthorization {
     response: DeviceAuthorizationResponse<EmptyExtraDeviceAuthorizationFields>,
-    /// Asked for again with the token (RFC 8707 §2.2).
-    resource: Vec<String>,
 }
 
 impl DeviceAuthorization {
@@ -45,14 +43,21 @@ impl DeviceAuthorization {
     }
 }
 
+/// What is asked for.
+pub struct DeviceRequest<'a> {
+    pub scopes: &'a [String],
+    /// RFC 8707.
+    pub resource: &'a [String],
+    /// As in the authorization request, in order.
+    pub parameters: &'a [(String, String)],
+}
+
 /// Asks for a code (RFC 8628 §3.1).
 pub async fn authorize(
     http: &Http,
     provider: &ProviderMetadata,
     identity: &ClientIdentity,
-    scopes: &[String],
-    resource: &[String],
-    parameters: &[(String, String)],
+    request: &DeviceRequest<'_>,
 ) -> Result<DeviceAuthorization, Fault> {
     let endpoint = provider.device_authorization_endpoint.clone().ok_or_else(|| {
         Fault::unsupported(
@@ -61,19 +66,18 @@ pub async fn authorize(
         )
     })?;
     let client = token::client(identity).set_device_authorization_url(DeviceAuthorizationUrl::from_url(endpoint));
-    let mut request = client.exchange_device_code().add_scopes(scopes.iter().cloned().map(Scope::new));
-    for (name, value) in parameters {
-        request = request.add_extra_param(name.clone(), value.clone());
-    }
-    for resource in resource {
-        request = request.add_extra_param("resource", resource.clone());
-    }
+    let resource = request.resource.iter().map(|resource| ("resource".to_owned(), resource.clone()));
+    let extra = resource.chain(request.parameters.iter().cloned());
+    let scopes = request.scopes.iter().cloned().map(Scope::new);
+    let request = extra.fold(client.exchange_device_code().add_scopes(scopes), |request, (name, value)| {
+        request.add_extra_param(name, value)
+    });
     let send = |request| async move {
         let response = http.send(request).await?;
         judge(&response)
     };
     let response = request.request_async(&send).await.map_err(token::fault)?;
-    Ok(DeviceAuthorization { response, resource: resource.to_vec() })
+    Ok(DeviceAuthorization { response })
 }
 
 /// Polls until the person has decided or the code has expired (RFC 8628 §3.4, §3.5). Never sooner than the provider
@@ -83,12 +87,13 @@ pub async fn poll(
     provider: &ProviderMetadata,
     identity: &ClientIdentity,
     authorization: &DeviceAuthorization,
+    resource: &[String],
 ) -> Result<TokenResponse, Fault> {
     let client = token::token_client(identity, &provider.token_endpoint);
     let mut request = client
         .exchange_device_access_token(&authorization.response)
         .set_max_backoff_interval(Duration::from_secs(INTERVAL_MAX));
-    for resource in &authorization.resource {
+    for resource in resource {
         request = request.add_extra_param("resource", resource.clone());
     }
     let exchange = Exchange::new(http);
@@ -101,8 +106,6 @@ pub async fn poll(
             Err(Fault::Refused { error, .. }) if error == "authorization_pending" || error == "slow_down" => {
                 Ok(oauth_error(&error))
             }
-            // A provider that has already forgotten an expired code says this of it.
-            Err(Fault::Refused { error, .. }) if error == "invalid_grant" => Ok(oauth_error("expired_token")),
             Err(fault) => {
                 *verdict.borrow_mut() = Some(fault);
                 Ok(oauth_error("access_denied"))

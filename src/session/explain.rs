@@ -4,7 +4,13 @@ use super::Session;
 use crate::error::{Error, Kind};
 use crate::oidc::Fault;
 use crate::oidc::access_token::Refusal;
+use crate::settings::schema::{self, Setting, Shape};
 use crate::ui::foreign;
+
+/// A word for a shell.
+fn quoted(text: &str) -> String {
+    shlex::try_quote(text).map_or_else(|_| text.to_owned(), Into::into)
+}
 
 impl Session<'_> {
     /// Explains a fault that met `doing` ("sign in", "renew the session").
@@ -27,8 +33,8 @@ impl Session<'_> {
             Fault::Unavailable { why, retry_after, .. } => {
                 let error = Error::new(Kind::Unavailable, failed).because_of(why);
                 match retry_after {
-                    Some(seconds) => error.hint(format!("try again in {seconds} s, as the provider asks")),
-                    None => error.hint("check the network and the proxy, then try again; nothing was lost"),
+                    Some(seconds @ 1..) => error.hint(format!("try again in {seconds} s, as the provider asks")),
+                    _ => error.hint("check the network and the proxy, then try again; nothing was lost"),
                 }
             }
         }
@@ -39,7 +45,10 @@ impl Session<'_> {
         if what.starts_with("the TLS certificate") {
             error.hint("if your company inspects TLS, give its CA with `--ca-file` or `ca_file` in the profile")
         } else if what.contains("`issuer`") {
-            error.hint(format!("set the issuer exactly as the provider writes it: {}", self.set("issuer=…")))
+            error.hint(format!(
+                "set the issuer exactly as the provider writes it: {}",
+                self.set(&schema::ISSUER, "ISSUER")
+            ))
         } else {
             error
         }
@@ -52,13 +61,17 @@ impl Session<'_> {
             "expired_token" => {
                 (Kind::TimedOut, Some(format!("run `{}` for a new code", self.command("login --device"))))
             }
-            "invalid_grant"
-            | "login_required"
-            | "interaction_required"
-            | "consent_required"
-            | "account_selection_required" => (Kind::LoginRequired, Some(format!("run `{}`", self.command("login")))),
-            "invalid_scope" => (Kind::Config, Some(format!("ask for other scopes: {}", self.set("scope=openid")))),
-            "invalid_target" => (Kind::Config, Some(format!("correct `resource`: {}", self.set("resource=…")))),
+            // Only a sign-in gets here with it (a renewal that meets it has ended its session): the person was there.
+            "invalid_grant" => (Kind::Denied, Some(format!("run `{}` again", self.command("login")))),
+            "login_required" | "interaction_required" | "consent_required" | "account_selection_required" => {
+                (Kind::LoginRequired, Some(format!("run `{}`", self.command("login"))))
+            }
+            "invalid_scope" => {
+                (Kind::Config, Some(format!("ask for other scopes: {}", self.set(&schema::SCOPE, "openid"))))
+            }
+            "invalid_target" => {
+                (Kind::Config, Some(format!("correct `resource`: {}", self.set(&schema::RESOURCE, "IDENTIFIER"))))
+            }
             "invalid_client" | "unauthorized_client" => (
                 Kind::Config,
                 Some(
@@ -70,6 +83,10 @@ impl Session<'_> {
                 Kind::Config,
                 Some(format!("check that the provider has the redirect URI {} registered", self.redirect_uris())),
             ),
+            // From the token endpoint these are faults of their own; here a browser has brought them.
+            "server_error" | "temporarily_unavailable" => {
+                (Kind::Unavailable, Some(format!("run `{}` again in a while", self.command("login"))))
+            }
             _ => (Kind::Denied, None),
         };
         let reason = match description {
@@ -88,11 +105,20 @@ impl Session<'_> {
         self.settings.redirect_uris.iter().map(|uri| format!("`{uri}`")).collect::<Vec<_>>().join(", ")
     }
 
-    /// The command that changes a setting of this session.
-    pub(super) fn set(&self, assignment: &str) -> String {
-        match &self.settings.profile {
-            Some(profile) => format!("`mdb-login profile set {profile} {assignment}`"),
-            None => format!("`{assignment}` in a profile, or its flag"),
+    /// How to change a setting of this session: the profile's command, or the flag where there is no profile.
+    pub(super) fn set(&self, setting: &Setting, value: &str) -> String {
+        match (&self.settings.profile, setting.flag) {
+            (Some(profile), _) => {
+                let assignment = format!("{}={value}", setting.key);
+                format!("`mdb-login profile set {} {}`", quoted(profile), quoted(&assignment))
+            }
+            (None, Some(flag)) if setting.shape == Shape::Switch => format!("`{flag}`"),
+            (None, Some(flag)) if setting.shape == Shape::Words => {
+                let flags: Vec<String> = value.split(' ').map(|word| format!("{flag} {}", quoted(word))).collect();
+                format!("`{}`", flags.join(" "))
+            }
+            (None, Some(flag)) => format!("`{flag} {}`", quoted(value)),
+            (None, None) => format!("`{}={}`", setting.env, quoted(value)),
         }
     }
 
@@ -104,19 +130,19 @@ impl Session<'_> {
             Refusal::Opaque(_) => error
                 .hint("Okta: use a custom authorization server (issuer `https://<domain>/oauth2/<id>`), not the org server")
                 .hint(format!(
-                    "Auth0 and others: ask for an API, with {} or `--auth-param audience=<API identifier>`",
-                    self.set("resource=<API identifier>")
+                    "Auth0 and others: ask for an API, with {} or `--auth-param audience=IDENTIFIER`",
+                    self.set(&schema::RESOURCE, "IDENTIFIER")
                 ))
-                .hint(format!("Ping, Google and others without JWT access tokens: {} and set the server up for ID tokens", self.set("id_token_as_access_token=true"))),
+                .hint(format!("Ping, Google and others without JWT access tokens: {}, and set the server up for ID tokens", self.set(&schema::ID_TOKEN, "true"))),
             Refusal::Audience { .. } if refusal.is_microsoft_graph() => error.hint(format!(
                 "Entra ID gives a Microsoft Graph token unless a scope of the application is asked for: {}",
-                self.set(&format!("scope=\"{}/.default openid offline_access\"", self.settings.client_id))
+                self.set(&schema::SCOPE, &format!("{}/.default openid offline_access", self.settings.client_id))
             )),
             Refusal::Audience { found, .. } => {
                 let error = match found.as_slice() {
                     [one] => error.hint(format!(
                         "if that is the audience the MongoDB server is configured with: {}",
-                        self.set(&format!("audience={}", foreign(one)))
+                        self.set(&schema::AUDIENCE, &foreign(one))
                     )),
                     _ => error,
                 };

@@ -53,16 +53,9 @@ pub fn renew(session: &Session<'_>, freshness: &Freshness, cached: Option<Cached
         return Ok(token);
     }
 
-    let mut renewal = Renewal::open(session)?;
-    let current = match current {
-        Some(token) => Some(token),
-        None => renewal.store.load_access()?,
-    };
-    if let Some(token) = current.clone().filter(good) {
-        return Ok(token);
-    }
-    let usable = current.filter(|token| token.expires_at > unix_now() + USABLE && !freshness.force);
-    match renewal.run(usable.is_some()) {
+    let usable = |token: &CachedToken| token.expires_at > unix_now() + USABLE && !freshness.force;
+    let mut usable = current.filter(usable);
+    match climb(session, good, &mut usable) {
         Ok(token) => {
             if freshness.min_ttl.is_some() && !freshness.accepts(&token, unix_now()) {
                 session.ui.warn("the provider's tokens live shorter than the `--min-ttl` asked for");
@@ -80,6 +73,24 @@ pub fn renew(session: &Session<'_>, freshness: &Freshness, cached: Option<Cached
             _ => Err(error),
         },
     }
+}
+
+/// Everything that needs the store. `usable` is the token to fall back to; one that lies in the store is added to it.
+fn climb(
+    session: &Session<'_>,
+    good: impl Fn(&CachedToken) -> bool,
+    usable: &mut Option<CachedToken>,
+) -> Result<CachedToken> {
+    let mut renewal = Renewal::open(session)?;
+    if usable.is_none()
+        && let Some(token) = renewal.store.load_access()?
+    {
+        if good(&token) {
+            return Ok(token);
+        }
+        *usable = Some(token).filter(|token| token.expires_at > unix_now() + USABLE);
+    }
+    renewal.run(usable.is_some())
 }
 
 fn reason(error: &Error) -> String {
@@ -146,7 +157,12 @@ impl<'a> Renewal<'a> {
         let pause = match &answer {
             // The answer is lost, not the session: within the usual 30 s of grace the same token is accepted again.
             Err(Fault::Unavailable { outcome: Outcome::Lost, .. }) => Some(Duration::ZERO),
-            Err(Fault::Unavailable { outcome: Outcome::ServerError, .. }) if !has_token => Some(PAUSE_AFTER_5XX),
+            // A provider that names a later moment (`Retry-After`) is believed.
+            Err(Fault::Unavailable { outcome: Outcome::ServerError, retry_after, .. })
+                if !has_token && retry_after.is_none_or(|seconds| seconds <= PAUSE_AFTER_5XX.as_secs()) =>
+            {
+                Some(PAUSE_AFTER_5XX)
+            }
             _ => None,
         };
         if let Some(pause) = pause {
@@ -232,8 +248,8 @@ impl<'a> Renewal<'a> {
                 if replayed {
                     reason.push_str("; the answer to a first request had been lost, and the provider had already replaced the token");
                 }
+                // The access token is left to its expiry: it is as good as before, and a server would still take it.
                 self.store.delete()?;
-                cache::clear(&session.id);
                 self.entry.ended = Some(Ended { at: unix_now(), reason: format!("the provider says {reason}") });
                 index::write(&session.state_dir, &session.id, &self.entry)?;
                 Ok(session

@@ -13,9 +13,9 @@ use url::Url;
 use super::renew::{endpoints, hand_out, keep_token};
 use super::{Session, runtime};
 use crate::error::{Error, Kind, Result};
-use crate::flow::code::{self, End, Exchanged};
-use crate::flow::redirect::{BindError, Listener, Outcome};
-use crate::flow::{Context, device};
+use crate::flow::code::{self, End};
+use crate::flow::redirect::{BindError, Listener, Outcome, Waiting};
+use crate::flow::{Context, device, signals};
 use crate::http::Http;
 use crate::oidc::authorization::scopes_to_request;
 use crate::oidc::id_token::{self, Identity};
@@ -23,7 +23,7 @@ use crate::oidc::metadata::{self, ProviderMetadata};
 use crate::oidc::token::TokenResponse;
 use crate::oidc::{Fault, decode_jwt};
 use crate::secret::Secret;
-use crate::settings::FlowChoice;
+use crate::settings::{FlowChoice, schema};
 use crate::store::index::{self, IndexEntry};
 use crate::store::lock::{LockKind, SessionLock};
 use crate::store::{SessionRecord, Store};
@@ -67,8 +67,23 @@ impl Session<'_> {
         if let Some(why) = store.fell_back() {
             self.ui.tell(format!("there is no keyring here ({why}); the session is kept in the {}", store.describe()));
         }
-        store.probe()?;
-        runtime()?.block_on(self.sign_in_with(&store))
+        {
+            let _lock = self.lock(LockKind::Session, COMMIT_DEADLINE)?;
+            store.probe()?;
+        }
+        runtime()?.block_on(async {
+            let mut page = None;
+            let result = tokio::select! {
+                result = self.sign_in_with(&store, &mut page) => result,
+                // One ear for the whole of it: between two waits a signal would go unheard. The commit awaits nothing,
+                // so this finds the session either untouched or whole.
+                stop = signals::interrupted() => return Err(stop),
+            };
+            if let Some(page) = page {
+                page.finish(self.outcome(&result)).await;
+            }
+            result
+        })
     }
 
     /// The session that another process has signed in to meanwhile.
@@ -85,13 +100,14 @@ impl Session<'_> {
         }))
     }
 
-    async fn sign_in_with(&self, store: &Store) -> Result<SignedIn> {
+    async fn sign_in_with(&self, store: &Store, page: &mut Option<Waiting>) -> Result<SignedIn> {
         let listener = match self.settings.flow {
             FlowChoice::Browser => self.listen()?,
             FlowChoice::Device => None,
         };
         let http = self.http()?;
-        let provider = self.metadata(&http).await?;
+        let provider =
+            metadata::discover(&http, &self.settings.issuer).await.map_err(|fault| self.explain("sign in", fault))?;
         let identity = self.identity(provider.client_secret_in_body)?;
         let scopes = scopes_to_request(&self.settings.scopes.list, self.settings.scopes.is_default, &provider);
         let context = Context {
@@ -104,8 +120,11 @@ impl Session<'_> {
             login_command: self.command("login"),
         };
         if let Some(listener) = listener {
-            match code::run(&context, listener).await? {
-                End::Exchanged(exchanged) => return self.complete(store, &context, *exchanged).await,
+            match code::run(&context, listener, page).await? {
+                End::Exchanged(response, nonce) => {
+                    let keys = self.keys(&http, &provider, &response).await?;
+                    return self.keep(store, &context, *response, nonce.as_ref(), keys.as_ref());
+                }
                 End::Failed(fault) => return Err(self.explain("sign in", fault)),
                 End::DeviceWanted => {}
             }
@@ -143,36 +162,8 @@ impl Session<'_> {
             error = error.hint(hint);
         }
         error
-            .hint("end that program, or register a second redirect URI at the provider and add it to `redirect_uri`")
+            .hint("end that program, or register a second redirect URI at the provider and add it to `redirect_uris`")
             .hint(format!("or run `{} --device`", self.command("login")))
-    }
-
-    async fn metadata(&self, http: &Http) -> Result<ProviderMetadata> {
-        tokio::select! {
-            metadata = metadata::discover(http, &self.settings.issuer) => metadata.map_err(|fault| self.explain("sign in", fault)),
-            stop = crate::flow::signals::interrupted() => Err(stop),
-        }
-    }
-
-    /// Verifies and stores, then tells the browser how it ended.
-    async fn complete(&self, store: &Store, context: &Context<'_>, exchanged: Exchanged) -> Result<SignedIn> {
-        let Exchanged { response, nonce, page } = exchanged;
-        let kept = match self.keys(context.http, context.provider, &response).await {
-            Ok(keys) => self.keep(store, context, response, nonce.as_ref(), keys.as_ref()),
-            Err(error) => Err(error),
-        };
-        let outcome = match &kept {
-            Ok(signed_in) => Outcome::SignedIn { who: signed_in.who.clone(), issuer_host: host(&signed_in.issuer) },
-            Err(error) => code::failure(
-                &error
-                    .causes()
-                    .first()
-                    .map_or_else(|| error.message().to_owned(), |cause| format!("{}: {cause}", error.message())),
-                error.hints().first().map_or("see the terminal", String::as_str),
-            ),
-        };
-        page.finish(outcome).await;
-        kept
     }
 
     /// The provider's keys, if there is an ID token to verify. One more try, because a person has already signed in.
@@ -259,7 +250,8 @@ impl Session<'_> {
             if context.scopes.iter().any(|scope| scope == "offline_access") && !consent {
                 // OIDC Core §11 lets a provider drop `offline_access` without it; Entra ID stops people who may not
                 // consent, so it cannot be sent to everybody.
-                self.ui.tell(format!("hint: some providers give one only with {}", self.set("prompt=consent")));
+                self.ui
+                    .tell(format!("hint: some providers give one only with {}", self.set(&schema::PROMPT, "consent")));
             }
         }
         let lost: Vec<_> = context
@@ -306,6 +298,21 @@ impl Session<'_> {
             ));
         }
         Ok(by_access_token(&response.access_token))
+    }
+
+    /// What the browser's last page says: the words of the terminal.
+    fn outcome(&self, result: &Result<SignedIn>) -> Outcome {
+        match result {
+            Ok(signed_in) => Outcome::SignedIn { who: signed_in.who.clone(), issuer_host: host(&signed_in.issuer) },
+            Err(error) => {
+                let mut what = error.message().to_owned();
+                if let Some(cause) = error.causes().first() {
+                    what = format!("{what}: {cause}");
+                }
+                let again = || format!("run `{}` again", self.command("login"));
+                Outcome::Failed { what, todo: error.hints().first().cloned().unwrap_or_else(again) }
+            }
+        }
     }
 
     /// Many tenants forbid the device flow, and the provider's own text seldom says so (AADSTS53003, AADSTS50199).

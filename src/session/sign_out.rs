@@ -9,12 +9,12 @@ use super::{Session, runtime};
 use crate::error::Result;
 use crate::flow::end_session;
 use crate::oidc::logout;
-use crate::oidc::token::{self, TokenKind};
+use crate::oidc::token::{self, TokenKind, unix_now};
 use crate::oidc::{Fault, Outcome};
 use crate::secret::Secret;
 use crate::store::SessionRecord;
 use crate::store::cache;
-use crate::store::index;
+use crate::store::index::{self, Ended};
 use crate::store::lock::LockKind;
 
 /// What became of a session.
@@ -46,7 +46,7 @@ const LOCK_DEADLINE: Duration = Duration::from_secs(30);
 impl Session<'_> {
     /// Signs out. A provider or network that fails is reported, not an error: the session is gone from here anyway.
     pub fn sign_out(&self) -> Result<SignedOut> {
-        let Some(entry) = index::read(&self.state_dir, &self.id)? else {
+        let Some(mut entry) = index::read(&self.state_dir, &self.id)? else {
             cache::clear(&self.id);
             return Ok(SignedOut { forgotten: false, revocation: Revocation::NothingToRevoke, end_session_url: None });
         };
@@ -54,6 +54,9 @@ impl Session<'_> {
         // The token goes first: whatever fails below, nobody is handed one any more.
         let access_token = cache::read(&self.id);
         cache::clear(&self.id);
+        // From here on the session is over for everybody who looks, even if we are killed half-way.
+        entry.ended = Some(Ended { at: unix_now(), reason: "you signed out".to_owned() });
+        index::write(&self.state_dir, &self.id, &entry)?;
         let store = self.open_store(Some(entry.backend))?;
         // A record that cannot be read can still be deleted.
         let record = store.load().ok().flatten();

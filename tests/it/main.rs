@@ -8,4 +8,23 @@ mod support;
 // The provider itself: that it refuses what it should, because a peer that is too kind proves nothing.
 mod provider;
 
+// Signing in: with a browser, with a device code, what is refused, the redirect port, the terminal's own rules, and
+// strangers that knock while it waits.
 mod login;
+mod login_device;
+mod login_port;
+mod login_refused;
+mod login_terminal;
+mod redirect;
+
+// What the program makes of its own definition.
+mod completions;
+mod generated;
+
+// The session is kept, and tokens are handed out.
+mod cases;
+mod logout;
+mod refresh;
+mod signed_in;
+mod status;
+mod token;

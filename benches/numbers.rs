@@ -1,0 +1,269 @@
+//! The numbers that mdb-login promises, measured side by side in one run: `cargo bench`.
+//!
+//! Times are whole processes, from spawn to reap, the candidates taking turns; medians and their ratios are printed,
+//! because a machine's speed drifts and a ratio within one run does not. Everything is on loopback and in temporary
+//! folders. What needs a program that is not here (`secret-tool`, a Secret Service) says so and is not measured.
+//!
+//! `cargo bench -- --runs 300` takes more rounds. Ends with 1 if a promise is not kept.
+
+#![allow(clippy::print_stdout, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+#[cfg(target_os = "linux")]
+#[path = "../tests/real/bus.rs"]
+#[allow(dead_code)]
+mod bus;
+#[path = "../tests/support/mod.rs"]
+mod support;
+
+use std::path::PathBuf;
+use std::process::{Command, ExitCode, Stdio};
+use std::time::{Duration, Instant};
+
+use support::browser::Browser;
+use support::cmd::Sandbox;
+use support::idp::{Endpoint, Idp, Rotation};
+
+fn main() -> ExitCode {
+    let runs = option("--runs").unwrap_or(150);
+    let parallel = option("--parallel").unwrap_or(1000);
+    println!("{runs} rounds, medians; {parallel} callers at once\n");
+
+    let mut report = Report::default();
+    cached_token(runs, &mut report);
+    memory(&mut report);
+    one_refresh(parallel, &mut report);
+    login(&mut report);
+    if report.broken { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}
+
+fn option(name: &str) -> Option<usize> {
+    let mut arguments = std::env::args().skip_while(|argument| argument != name).skip(1);
+    arguments.next()?.parse().ok()
+}
+
+#[derive(Default)]
+struct Report {
+    broken: bool,
+}
+
+impl Report {
+    /// One line, with what was promised; `kept` is the verdict.
+    fn line(&mut self, what: &str, measured: &str, promise: &str, kept: bool) {
+        let verdict = if kept { "ok" } else { "MISSED" };
+        println!("{what:<58} {measured:>12}   {promise:<18} {verdict}");
+        self.broken |= !kept;
+    }
+}
+
+/// Signs in, so that everything after has a session.
+fn sign_in(sandbox: &Sandbox) {
+    let mut login = sandbox.spawn(["login", "--prompt", "consent"]);
+    Browser::new().sign_in(&login.start_url(), "ada");
+    let outcome = login.wait();
+    assert_eq!(outcome.code(), Some(0), "{outcome:?}");
+}
+
+/// The time of each candidate in turn, `runs` times over; the medians.
+fn race(runs: usize, candidates: &mut [Command]) -> Vec<Duration> {
+    let mut times = vec![Vec::with_capacity(runs); candidates.len()];
+    for round in 0..runs + 5 {
+        for (index, command) in candidates.iter_mut().enumerate() {
+            let started = Instant::now();
+            let status = command.stdout(Stdio::null()).stderr(Stdio::null()).status().unwrap();
+            let took = started.elapsed();
+            assert!(status.success(), "{command:?}: {status}");
+            // The first rounds warm the caches up.
+            if round >= 5 {
+                times[index].push(took);
+            }
+        }
+    }
+    times.into_iter().map(median).collect()
+}
+
+fn median(mut times: Vec<Duration>) -> Duration {
+    times.sort_unstable();
+    times[times.len() / 2]
+}
+
+fn ratio(a: Duration, b: Duration) -> f64 {
+    a.as_secs_f64() / b.as_secs_f64()
+}
+
+fn cached_token(runs: usize, report: &mut Report) {
+    let idp = Idp::start();
+    let mut sandbox = Sandbox::with(&idp);
+    let empty = empty_program();
+
+    #[cfg(target_os = "linux")]
+    let session_bus = secret_service(&mut sandbox);
+    #[cfg(not(target_os = "linux"))]
+    let session_bus: Option<()> = None;
+
+    sign_in(&sandbox);
+    let asked = idp.log().len();
+    let mut empty = sandbox.tool(&empty);
+    empty.arg("token");
+    let mut candidates = vec![empty, sandbox.command(["token"])];
+    if session_bus.is_some() {
+        let mut lookup = sandbox.tool("secret-tool");
+        lookup.args(["lookup", "service", "bench", "username", "bench"]);
+        candidates.push(lookup);
+    }
+    let times = race(runs, &mut candidates);
+    let against_empty = ratio(times[1], times[0]);
+    println!("empty clap program {:?}, token {:?}", times[0], times[1]);
+    report.line(
+        "cached token / empty clap program",
+        &format!("{against_empty:.2}×"),
+        "at most 1.3×",
+        against_empty <= 1.3,
+    );
+    match times.get(2) {
+        Some(lookup) => {
+            let against = ratio(times[1], *lookup);
+            report.line("cached token / secret-tool lookup", &format!("{against:.2}×"), "at most 0.2×", against <= 0.2);
+        }
+        None => println!("secret-tool, dbus-daemon or gnome-keyring is not here: not measured against them"),
+    }
+    let asked = idp.log().len() - asked;
+    report.line("requests at the provider meanwhile", &asked.to_string(), "0", asked == 0);
+}
+
+/// A private gnome-keyring, unlocked, with something to look up; `None` where its programs are missing.
+#[cfg(target_os = "linux")]
+fn secret_service(sandbox: &mut Sandbox) -> Option<bus::Bus> {
+    use std::io::Write as _;
+
+    let here =
+        |program: &str| std::env::split_paths(&std::env::var_os("PATH").unwrap()).any(|dir| dir.join(program).exists());
+    if !["dbus-daemon", "gnome-keyring-daemon", "secret-tool"].into_iter().all(here) {
+        return None;
+    }
+    let mut bus = bus::Bus::start(sandbox);
+    bus.unlocked(sandbox);
+    let mut store = sandbox
+        .tool("secret-tool")
+        .args(["store", "--label=bench", "service", "bench", "username", "bench"])
+        .stdin(Stdio::piped())
+        .spawn()
+        .unwrap();
+    store.stdin.take().unwrap().write_all(&[b'x'; 1500]).unwrap();
+    assert!(store.wait().unwrap().success());
+    sandbox.env("MDB_LOGIN_STORE", "keyring");
+    Some(bus)
+}
+
+/// `examples/empty_clap.rs`, built with the profile of the program.
+fn empty_program() -> PathBuf {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let status = Command::new(cargo)
+        .args(["build", "--quiet", "--release", "--example", "empty_clap"])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .status()
+        .unwrap();
+    assert!(status.success());
+    let program = PathBuf::from(env!("CARGO_BIN_EXE_mdb-login"));
+    program.with_file_name("examples").join(format!("empty_clap{}", std::env::consts::EXE_SUFFIX))
+}
+
+/// Peak memory of a `token` that is about to end and of a login that waits, from the kernel's own account.
+#[cfg(target_os = "linux")]
+fn memory(report: &mut Report) {
+    use std::io::Write as _;
+
+    let idp = Idp::start();
+    let sandbox = Sandbox::with(&idp);
+    sign_in(&sandbox);
+
+    // A full pipe holds `token` at its last act, when its peak is behind it.
+    let (reader, mut writer) = std::io::pipe().unwrap();
+    writer.write_all(&[0; 65_536]).unwrap();
+    let mut token = sandbox.command(["token"]).stdout(writer).stderr(Stdio::null()).spawn().unwrap();
+    std::thread::sleep(Duration::from_millis(500));
+    let peak = peak_memory(token.id());
+    drop(reader);
+    token.wait().unwrap();
+    report.line("peak memory of a cached token", &format!("{:.1} MiB", peak), "under 8 MiB", peak < 8.0);
+
+    let mut login = sandbox.spawn(["login"]);
+    login.start_url();
+    std::thread::sleep(Duration::from_millis(300));
+    let peak = peak_memory(login.id());
+    login.interrupt();
+    login.wait();
+    report.line("peak memory of a waiting login", &format!("{:.1} MiB", peak), "under 20 MiB", peak < 20.0);
+}
+
+#[cfg(not(target_os = "linux"))]
+fn memory(_: &mut Report) {
+    println!("peak memory: measured on Linux only");
+}
+
+/// In MiB.
+#[cfg(target_os = "linux")]
+fn peak_memory(pid: u32) -> f64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmHWM:")).expect("the process has not ended yet");
+    line.split_ascii_whitespace().nth(1).unwrap().parse::<f64>().unwrap() / 1024.0
+}
+
+/// Many callers at once, an expired token, and a provider that punishes a refresh token used twice.
+fn one_refresh(parallel: usize, report: &mut Report) {
+    let idp = Idp::start_with(|behaviour| {
+        behaviour.rotation = Rotation::Strict;
+        behaviour.access_token_lifetime = Duration::from_secs(1);
+    });
+    let sandbox = Sandbox::with(&idp);
+    sign_in(&sandbox);
+    idp.change(|behaviour| behaviour.access_token_lifetime = Duration::from_secs(3600));
+    std::thread::sleep(Duration::from_secs(2));
+
+    let refreshes = idp.grants("refresh_token");
+    let started = Instant::now();
+    let callers: Vec<_> = (0..parallel)
+        .map(|_| sandbox.command(["token"]).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap())
+        .collect();
+    let answers: Vec<_> = callers.into_iter().map(|caller| caller.wait_with_output().unwrap()).collect();
+    let took = started.elapsed();
+    let equal = answers.iter().filter(|answer| answer.status.success() && answer.stdout == answers[0].stdout).count();
+    let refreshes = idp.grants("refresh_token") - refreshes;
+    println!("{parallel} callers answered in {took:.1?}");
+    report.line("refreshes for all of them", &refreshes.to_string(), "1", refreshes == 1);
+    report.line("equal answers", &equal.to_string(), &parallel.to_string(), equal == parallel);
+}
+
+/// Sign-ins with a browser and a provider that answer at once: what is left is ours.
+fn login(report: &mut Report) {
+    let mut times = Vec::new();
+    for _ in 0..11 {
+        let idp = Idp::start();
+        let sandbox = Sandbox::with(&idp);
+        let mut browser = Browser::new();
+        let mut login = sandbox.spawn(["login", "--prompt", "consent"]);
+        let url = login.start_url();
+        let page = browser.open(&url);
+        // The person's part, filling in the form, is over; from here on nobody thinks.
+        let submitted = Instant::now();
+        browser.submit(&page, &[("user", "ada"), ("decision", "allow")]);
+        let outcome = login.wait();
+        times.push(submitted.elapsed());
+        assert_eq!(outcome.code(), Some(0), "{outcome:?}");
+
+        let count = |endpoint| idp.requests(endpoint);
+        let counts = [count(Endpoint::Discovery), count(Endpoint::Token), count(Endpoint::Jwks)];
+        let total = idp.log().len();
+        sandbox.run(["token"]).exits(0);
+        if counts != [1, 1, 1] || idp.log().len() != total {
+            report.line("requests of one sign-in", &format!("{counts:?}"), "[1, 1, 1], then 0", false);
+        }
+    }
+    report.line("requests of one sign-in: discovery, token, keys", "1, 1, 1", "1, 1, at most 1", true);
+    let median = median(times);
+    report.line(
+        "sign-in, from the person's consent to the end",
+        &format!("{median:.0?}"),
+        "under 100 ms",
+        median < Duration::from_millis(100),
+    );
+}

@@ -1,0 +1,405 @@
+//! What the definition of the command line cannot say: exit status, environment, files, security. By hand, except what
+//! [`Kind`] and the table of settings know.
+//!
+//! Text between backticks is shown in bold. A command is named by the words that lead to it: `["profile", "set"]`.
+
+use clap::Command;
+
+use crate::error::Kind;
+use crate::settings::schema::{self, Setting, Shape};
+
+/// A piece of a section.
+pub enum Item {
+    /// A paragraph.
+    Text(String),
+    /// A term and what it means.
+    Term(String, String),
+    /// One of several points.
+    Point(String),
+    /// Lines shown as they are.
+    Commands(String),
+}
+
+fn text(text: &str) -> Item {
+    Item::Text(text.to_owned())
+}
+
+fn term(term: &str, text: impl Into<String>) -> Item {
+    Item::Term(term.to_owned(), text.into())
+}
+
+fn point(text: &str) -> Item {
+    Item::Point(text.to_owned())
+}
+
+fn is_session_command(names: &[&str]) -> bool {
+    matches!(names, ["login" | "token" | "status" | "logout"])
+}
+
+pub fn exit_status(names: &[&str]) -> Vec<Item> {
+    use Kind::{
+        Config, Denied, Failed, Interrupted, LoginRequired, PortTaken, RuleBroken, Store, TimedOut, Unavailable, Usage,
+    };
+    let done = match names {
+        ["token"] => "A token was printed, or written to the file.",
+        ["status"] => "Somebody is signed in; with `--all`, the list was printed.",
+        ["logout"] => {
+            "The session is gone from this machine, or there was none. Whether the provider revoked it is \
+                       said on stderr, and in the object that `--json` prints."
+        }
+        _ => "Done.",
+    };
+    let kinds: &[Kind] = match names {
+        [] | ["login"] => &Kind::ALL,
+        ["token"] | ["status"] => {
+            &[Failed, Usage, Config, LoginRequired, Denied, TimedOut, Unavailable, Store, RuleBroken, Interrupted]
+        }
+        ["logout"] => &[Failed, Usage, Config, TimedOut, Store, PortTaken, Interrupted],
+        ["profile", ..] => &[Failed, Usage, Config, TimedOut],
+        _ => &[Failed, Usage],
+    };
+    let statuses = kinds.iter().map(|kind| term(&kind.exit_code().to_string(), meaning(*kind)));
+    let mut items: Vec<Item> = std::iter::once(term("0", done)).chain(statuses).collect();
+    if names.is_empty() {
+        items.push(text(
+            "The numbers, and the names that `--json` gives them in `error.code`, are an interface: they keep their \
+             meaning. Where `mdb-login token` fails, it prints nothing on stdout.",
+        ));
+    }
+    items
+}
+
+fn meaning(kind: Kind) -> String {
+    let text = match kind {
+        Kind::Failed => "Something failed that no other status describes.",
+        Kind::Usage => "The command line is wrong.",
+        Kind::Config => {
+            "The configuration is wrong or incomplete: config.toml, an environment variable, a file that they name, or \
+             a setting at the provider."
+        }
+        Kind::LoginRequired => {
+            "Nobody is signed in, or the session has ended, or a person is needed and none is there. Run \
+             `mdb-login login`."
+        }
+        Kind::Denied => "The person or the provider said no.",
+        Kind::TimedOut => {
+            "Nobody answered in time: the person, the browser, or another mdb-login that holds the lock. The same \
+             command may work later."
+        }
+        Kind::Unavailable => {
+            "The network or the provider is unavailable. The session is kept; the same command may work later."
+        }
+        Kind::Store => "The keyring or store is locked, absent, full, refusing, or holds something unreadable.",
+        Kind::PortTaken => "None of the redirect URIs could be listened on.",
+        Kind::RuleBroken => {
+            "An answer broke a security rule and was not used: a wrong issuer or signature, a token for another \
+             audience, a certificate that is not trusted."
+        }
+        Kind::Interrupted => "Ctrl-C, SIGTERM or SIGHUP. Nothing is left half done.",
+    };
+    format!("{text} (`{}`)", kind.name())
+}
+
+/// A setting with everything that the table knows of it.
+pub fn setting(setting: &Setting) -> Item {
+    let form = match setting.shape {
+        Shape::Text => "A text.".to_owned(),
+        Shape::Words => "A list: in config.toml of strings, elsewhere separated by spaces.".to_owned(),
+        Shape::Pairs => "In config.toml a table of strings; elsewhere `name=value`, separated by spaces.".to_owned(),
+        Shape::Switch => "`true` or `false`.".to_owned(),
+        Shape::Number => "A whole number.".to_owned(),
+        Shape::Duration => "A duration with its unit, such as `30s` or `5m`.".to_owned(),
+        Shape::Path => "A file; in config.toml by its full path.".to_owned(),
+        Shape::Command => {
+            "A command: in config.toml a list of strings; elsewhere split as a shell would, though none runs it."
+                .to_owned()
+        }
+        Shape::Choice(choices) => {
+            let choices: Vec<String> = choices.iter().map(|choice| format!("`{choice}`")).collect();
+            format!("One of {}.", choices.join(", "))
+        }
+    };
+    let default = setting.default.map(|default| format!(" Built in: `{default}`.")).unwrap_or_default();
+    let flag = setting.flag.map(|flag| format!(" Flag: `{flag}`.")).unwrap_or_default();
+    Item::Term(setting.key.to_owned(), format!("{}. {form}{default}{flag} Variable: `{}`.", setting.help, setting.env))
+}
+
+pub fn environment(names: &[&str]) -> Vec<Item> {
+    let folders = [
+        term("MDB_LOGIN_CONFIG_DIR", "Folder of config.toml, as a full path."),
+        term(
+            "MDB_LOGIN_STATE_DIR",
+            "Folder of what is known of sessions, as a full path. Another folder means other sessions, in the keyring \
+             too.",
+        ),
+        term("MDB_LOGIN_PROFILE", "Profile to use where neither TARGET nor `--profile` names one."),
+        term(
+            "MDB_LOGIN_NO_INPUT",
+            "As `--no-input`: nobody is asked anything. Empty, `0`, `false` and `no` mean nothing.",
+        ),
+    ];
+    match names {
+        [] => {
+            let mut items = vec![text(
+                "A flag is stronger than its variable; a variable is stronger than config.toml. \
+                 `mdb-login profile show --origin` says where each value comes from.",
+            )];
+            items.extend(folders);
+            items.extend(schema::ALL.iter().map(|setting| setting_variable(setting)));
+            items.extend(others());
+            items
+        }
+        ["completions"] => vec![term(
+            "MDB_LOGIN_COMPLETE",
+            "Set by the script for the moment of a completion. Printing the script reads no variable.",
+        )],
+        ["man"] => vec![text("None is read: the pages are the same on every machine.")],
+        _ => {
+            let mut items = Vec::from(folders);
+            items.push(if is_session_command(names) {
+                text(
+                    "An option that names a variable as `[env: …]` takes its value from there where it is not given. \
+                     Every variable is in mdb-login(1).",
+                )
+            } else {
+                text("The variables of the settings are in mdb-login(1).")
+            });
+            items
+        }
+    }
+}
+
+fn setting_variable(setting: &Setting) -> Item {
+    match setting.flag {
+        Some(flag) => term(setting.env, format!("{} (`{flag}`, `{}`).", setting.help, setting.key)),
+        None => term(setting.env, format!("{} (`{}`).", setting.help, setting.key)),
+    }
+}
+
+/// What is not ours and read all the same.
+fn others() -> Vec<Item> {
+    vec![
+        term(
+            "BROWSER",
+            "Command that opens the sign-in page where `--browser`, `MDB_LOGIN_BROWSER` and config.toml name none; the \
+             first of several separated by colons.",
+        ),
+        term(
+            "HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, NO_PROXY",
+            "Proxy for requests to the provider, and the hosts that are reached without it. Weaker than `--proxy`. A \
+             provider on loopback is never asked through a proxy.",
+        ),
+        term(
+            "SSL_CERT_FILE, SSL_CERT_DIR",
+            "On Linux: certificate authorities to trust instead of the system's. `--ca-file` adds to them.",
+        ),
+        term("NO_COLOR", "Help and usage errors without colours. Nothing else has any."),
+        term(
+            "XDG_CONFIG_HOME, XDG_STATE_HOME, HOME, APPDATA, LOCALAPPDATA",
+            "Where the folders below are unless the variables above say otherwise.",
+        ),
+        term("DBUS_SESSION_BUS_ADDRESS, XDG_RUNTIME_DIR", "On Linux: where the keyring (Secret Service) is found."),
+        term(
+            "DISPLAY, WAYLAND_DISPLAY, SSH_CONNECTION, SSH_CLIENT, SSH_TTY, WSL_DISTRO_NAME, WSL_INTEROP, CODESPACES",
+            "Whether a browser that is opened here would be seen. If not, the address is printed with the other ways \
+             to sign in.",
+        ),
+        term("SHELL", "What `mdb-login token --output env` writes for."),
+        term(
+            "MDB_LOGIN_COMPLETE",
+            "Set by the completion scripts: the program answers a shell and does nothing else. Not for people.",
+        ),
+        term(
+            "MDB_LOGIN_CLIENT_SECRET",
+            "Refused: every child process would see the secret. Use `MDB_LOGIN_CLIENT_SECRET_FILE`.",
+        ),
+    ]
+}
+
+pub fn files(names: &[&str]) -> Vec<Item> {
+    let config = term(
+        "~/.config/mdb-login/config.toml",
+        "Profiles and defaults; see mdb-login-profile(1). Holds no secrets, and is refused if other users may write to \
+         it. Follows XDG_CONFIG_HOME; on Windows %APPDATA%\\mdb-login\\config.toml.",
+    );
+    let state = term(
+        "~/.local/state/mdb-login/sessions/",
+        "For each session a `.json` file with everything that is not secret (account, provider, times, which store) \
+         and the lock files, which stay. With `--store file` also a `.secret` file with the tokens, mode 0600. Follows \
+         XDG_STATE_HOME; on Windows %LOCALAPPDATA%\\mdb-login\\sessions.",
+    );
+    match names {
+        [] | ["login" | "token" | "status" | "logout"] => vec![config, state],
+        ["profile", ..] => {
+            let lock = term("~/.config/mdb-login/.config.lock", "Held while config.toml is changed; stays.");
+            vec![config, lock]
+        }
+        ["completions"] => vec![config, text("See EXAMPLES for where shells look for scripts.")],
+        _ => vec![term("~/.local/share/man/man1/", "Where man(1) looks for pages of your own, on most systems.")],
+    }
+}
+
+pub fn security(names: &[&str]) -> Vec<Item> {
+    match names {
+        [] => program_security(),
+        ["login"] => vec![
+            text(
+                "Sign in only where you started it yourself. The browser first opens an address on this machine \
+                 (http://localhost:27097/start/…) and goes from there to your provider; look at the address bar before \
+                 you type a password.",
+            ),
+            text(
+                "Nobody who helps you needs the address that your browser ends on: never paste an address that begins \
+                 with http://localhost into a chat, a form or a terminal. Never enter a code that somebody sent you, \
+                 whoever it is; a code signs in whoever asked for it. mdb-login asks for neither.",
+            ),
+            text("Where tokens are kept, and what that is worth, is in mdb-login(1)."),
+        ],
+        ["token"] => vec![
+            text(
+                "What is printed is a live credential: whoever has it is you, for every server that takes it, until it \
+                 expires. It cannot be called back. Hand it on through a pipe or with `--token-file`; an argument can \
+                 be read by every user of the machine, and an environment variable by every program that is started \
+                 with it. On a terminal it stays in the scrollback, which is why there is a warning.",
+            ),
+            text("The refresh token is never printed, by this or any other command."),
+        ],
+        ["status"] => vec![text("Prints no tokens. It does print account names and providers.")],
+        ["logout"] => vec![text(
+            "An access token that a program has already is taken by servers until it expires: they look at the token, \
+             and do not ask the provider. A provider without revocation, or one that could not be reached, keeps the \
+             refresh token valid; nobody here has it any more. Both cases are said.",
+        )],
+        ["profile", ..] => vec![text(
+            "Whoever can write to config.toml decides which provider you sign in to, and which programs are run \
+             (`browser`, `client_secret_command`). So the file is refused if it belongs to somebody else or others may \
+             write to it, and a key that would hold a secret is refused too.",
+        )],
+        ["completions"] => vec![text(
+            "The script runs the `mdb-login` that is found on the PATH each time TAB is pressed. That reads config.toml \
+             for the names of profiles, and neither asks the keyring nor the network.",
+        )],
+        _ => vec![text("The pages hold nothing of this machine or of its sessions.")],
+    }
+}
+
+fn program_security() -> Vec<Item> {
+    vec![
+        text("Where the tokens are, and what that is worth:"),
+        term(
+            "the system's keyring",
+            "The refresh token, and on macOS and Windows the access token. Secret Service on Linux (gnome-keyring, \
+             KWallet, KeePassXC), the keychain on macOS, Credential Manager on Windows. As safe as your login: \
+             encrypted on disk, and open to programs that run as you while it is unlocked.",
+        ),
+        term(
+            "the Linux kernel keyring",
+            "The access token, until it expires; if the kernel does not take it, it goes next to the refresh token. \
+             Also the refresh token where there is no Secret Service, which is said at sign-in: in memory only, \
+             readable by your processes and root, and kept until the machine restarts (in a container, until that \
+             stops; before Linux 5.3, until your last process ends).",
+        ),
+        term(
+            "a file",
+            "Only with `--store file`. Mode 0600: nobody else can read it, but every program of yours and every backup \
+             can.",
+        ),
+        text(
+            "A session is never moved to a weaker store behind your back: a keyring that is locked or does not answer \
+             is an error, with exit status 8.",
+        ),
+        text(
+            "Against other users of the machine: the provider's answer is of use to this program alone (PKCE, `state`, \
+             `nonce`), the redirect port is held on every loopback address before anything is shown, and mdb-login \
+             puts no secret into an argument or a variable of the programs that it starts. On Linux its memory is \
+             closed to other programs of yours, and to crash dumps.",
+        ),
+        text(
+            "Against the network: https only (plain http for loopback alone), no redirects, and the provider's answers \
+             are verified before they are kept. An answer that breaks a rule is an error, with exit status 10.",
+        ),
+        text(
+            "What mdb-login cannot protect against: a program that runs as you, or root, can do what you can, and that \
+             includes asking mdb-login for a token. A stolen access token works until it expires. Somebody who talks \
+             you into signing in for them gets a session, however safely yours is kept. So:",
+        ),
+        point("Never paste the address that your browser ends on. Nobody needs it."),
+        point("Never enter a code that somebody sent you. Start every sign-in yourself."),
+        point(
+            "On a machine without a browser, sign in through your own SSH connection (see EXAMPLES) rather than with a \
+             device code, where you have the choice.",
+        ),
+        text("Nothing is reported to anybody, and no update is looked for."),
+    ]
+}
+
+/// Examples that need a word of explanation; the plain ones are in each command's help.
+pub fn more_examples(names: &[&str]) -> Vec<Item> {
+    match names {
+        [] => vec![
+            text(
+                "On a machine without a browser, reached by SSH: forward the redirect port, and open the printed \
+                  address at home.",
+            ),
+            Item::Commands("ssh -L 27097:localhost:27097 ada@db-1.example.com\nmdb-login --no-browser".to_owned()),
+            text("Where that cannot be done, with a code on any other device:"),
+            Item::Commands("mdb-login --device".to_owned()),
+            text("Without a configuration file:"),
+            Item::Commands(
+                "export MDB_LOGIN_ISSUER=https://login.example.com MDB_LOGIN_CLIENT_ID=0oa1\nmdb-login".to_owned(),
+            ),
+            text("In a script, tell a missing sign-in from everything else:"),
+            Item::Commands(
+                "mdb-login token --no-input --token-file \"$dir/token\"\n\
+                 case $? in\n\
+                 0) ;;\n\
+                 4) echo 'run: mdb-login' >&2; exit 4 ;;\n\
+                 7) echo 'the provider is unavailable, try later' >&2; exit 7 ;;\n\
+                 *) exit 1 ;;\n\
+                 esac"
+                    .to_owned(),
+            ),
+        ],
+        _ => Vec::new(),
+    }
+}
+
+pub fn see_also(command: &Command, title: &str, names: &[&str]) -> Vec<Item> {
+    let parents = (0..names.len()).map(|depth| {
+        let parent = std::iter::once(&"mdb-login").chain(names.iter().take(depth)).copied();
+        parent.collect::<Vec<_>>().join("-")
+    });
+    let children = command.get_subcommands().map(|child| format!("{title}-{}", child.get_name()));
+    let pages: Vec<String> = parents.chain(children).map(|page| format!("{page}(1)")).collect();
+    vec![Item::Text(pages.join(", "))]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn terms(items: Vec<Item>) -> Vec<String> {
+        let term = |item| if let Item::Term(term, _) = item { Some(term) } else { None };
+        items.into_iter().filter_map(term).collect()
+    }
+
+    #[test]
+    fn the_program_s_page_has_every_status_and_every_variable() {
+        let statuses = terms(exit_status(&[]));
+        for kind in Kind::ALL {
+            assert!(statuses.contains(&kind.exit_code().to_string()), "{kind:?}");
+        }
+        let variables = terms(environment(&[]));
+        for setting in schema::ALL {
+            assert!(variables.iter().any(|variable| variable == setting.env), "{setting:?}");
+        }
+    }
+
+    #[test]
+    fn kinds_are_listed_once_each() {
+        let mut codes: Vec<u8> = Kind::ALL.iter().map(|kind| kind.exit_code()).collect();
+        assert!(codes.is_sorted());
+        codes.dedup();
+        assert_eq!(codes.len(), Kind::ALL.len());
+    }
+}
