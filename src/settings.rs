@@ -118,8 +118,12 @@ impl Settings {
         self.origins.iter().find(|(known, _)| *known == key).map_or(&Origin::BuiltIn, |(_, origin)| origin)
     }
 
-    /// The same settings for a session that is known by its key alone: to end it when its profile is gone.
+    /// The settings of a session that is known by its key alone: those of its profile, which knows CA file, proxy and
+    /// client secret, or these with the key's own values when the profile is gone.
     pub fn for_session(&self, key: &SessionKey) -> Self {
+        if let Some(profile) = of_all_profiles().into_iter().find(|profile| profile.session_key() == *key) {
+            return profile;
+        }
         Self {
             profile: None,
             issuer: key.issuer.clone(),
@@ -197,7 +201,7 @@ fn compose(request: &Request, how: fn(&Layers<'_>) -> Result<Settings>) -> Resul
 }
 
 /// The settings of every profile that is complete. One that is not has no session, and is no obstacle to the others.
-pub fn of_all_profiles() -> Vec<Settings> {
+fn of_all_profiles() -> Vec<Settings> {
     let names = profiles().unwrap_or_default();
     names
         .into_iter()

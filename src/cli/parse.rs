@@ -4,9 +4,9 @@ use std::ffi::{OsStr, OsString};
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
-use clap::{CommandFactory, FromArgMatches};
+use clap::{CommandFactory, Parser, Subcommand};
 
-use super::{Cli, Command, LoginArgs, LogoutArgs, StatusArgs, TokenArgs};
+use super::{Cli, Command, GlobalArgs, LoginArgs, LogoutArgs, StatusArgs, TokenArgs};
 use crate::error::{Error, Kind};
 use crate::settings::schema;
 use crate::ui::{Ui, foreign};
@@ -22,8 +22,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Erro
     let mut args: Vec<OsString> = args.into_iter().collect();
     refuse_secrets(&args)?;
     let implied = insert_login(&mut args);
-    let matches = Cli::command().try_get_matches_from(&args);
-    let mut cli = match matches.and_then(|matches| Cli::from_arg_matches(&matches)) {
+    let mut cli = match token_only(&args).map_or_else(|| Cli::try_parse_from(&args), Ok) {
         Ok(cli) => cli,
         Err(error) => return Err(explain(error, &args, implied.as_ref())),
     };
@@ -57,6 +56,31 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Erro
         }
         (None, _) => Ok(cli),
     }
+}
+
+/// The line with the one command that prompts and hooks call.
+#[derive(Parser)]
+#[command(name = "mdb-login")]
+struct TokenLine {
+    #[command(flatten)]
+    global: GlobalArgs,
+    #[command(subcommand)]
+    command: TokenCommand,
+}
+
+#[derive(Subcommand)]
+enum TokenCommand {
+    Token(TokenArgs),
+}
+
+/// Reads a `token` line without defining the other commands: that takes longer than everything else that handing out a
+/// cached token needs. What is wrong with a line, and all help, comes from the whole definition.
+fn token_only(args: &[OsString]) -> Option<Cli> {
+    if args.get(command_position(args))? != "token" {
+        return None;
+    }
+    let TokenLine { global, command: TokenCommand::Token(token) } = TokenLine::try_parse_from(args).ok()?;
+    Some(Cli { global, command: Command::Token(token) })
 }
 
 /// Prints what [`parse`] gave in place of a command line, and gives the exit code: help and version are no failures.

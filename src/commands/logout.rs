@@ -20,12 +20,8 @@ pub fn run_all(args: &LogoutArgs, base: &Settings, ui: &Ui) -> Result<()> {
     let state_dir = settings::dirs::state_dir()?;
     let found = index::all(&state_dir)?;
     let (mut ended, mut failed) = (Vec::new(), Vec::new());
-    let profiles = settings::of_all_profiles();
     for (_, entry) in &found.entries {
-        // A profile knows what its session does not: CA file, proxy, client secret.
-        let profile = profiles.iter().find(|profile| profile.session_key() == entry.key);
-        let settings = profile.cloned().unwrap_or_else(|| base.for_session(&entry.key));
-        match end(args, &settings, ui) {
+        match end(args, &base.for_session(&entry.key), ui) {
             Ok(object) => ended.push(object),
             Err(error) => failed.push(error.because_of(format!("the session at {}", foreign(&entry.key.issuer)))),
         }

@@ -20,7 +20,10 @@ pub fn run(cli: &Cli, ui: &Ui) -> Result<()> {
     match &cli.command {
         Command::Login(args) => login::run(&resolve(&args.request(global))?, ui),
         Command::Token(args) => token::run(args, &resolve(&args.request(global))?, ui),
-        Command::Status(args) if args.all => status::run_all(ui),
+        Command::Status(args) if args.all => {
+            let base = args.check.then(|| preview(&args.request(global))).transpose()?;
+            status::run_all(base.as_ref(), ui)
+        }
         Command::Status(args) => status::run(args, &resolve(&args.request(global))?, ui),
         Command::Logout(args) if args.all => logout::run_all(args, &preview(&args.request(global))?, ui),
         Command::Logout(args) => logout::run(args, &resolve(&args.request(global))?, ui),

@@ -16,8 +16,7 @@ use crate::ui::{Ui, foreign, moment, span};
 pub fn run(args: &StatusArgs, settings: &Settings, ui: &Ui) -> Result<()> {
     let session = Session::new(settings, ui)?;
     if args.check {
-        // The question behind "am I signed in" is "will the next command work"; only a token answers it.
-        session.token(&Freshness { min_ttl: settings.min_ttl, force: false })?;
+        check(&session)?;
     }
     let login = || format!("run `{}`", session.command("login"));
     let Some(entry) = index::read(session.state_dir(), session.id())? else {
@@ -34,9 +33,26 @@ pub fn run(args: &StatusArgs, settings: &Settings, ui: &Ui) -> Result<()> {
     }
 }
 
-/// Shows every session of this computer's user.
-pub fn run_all(ui: &Ui) -> Result<()> {
-    let found = index::all(&crate::settings::dirs::state_dir()?)?;
+/// Asks the provider. A cached token would say nothing: it is good until it expires, whatever became of the session.
+fn check(session: &Session<'_>) -> Result<()> {
+    session.token(&Freshness { min_ttl: None, force: true }).map(drop)
+}
+
+/// Shows every session of this computer's user; with `check`, after asking each provider, by these settings where a
+/// session's profile is gone.
+pub fn run_all(check_with: Option<&Settings>, ui: &Ui) -> Result<()> {
+    let state_dir = crate::settings::dirs::state_dir()?;
+    let mut found = index::all(&state_dir)?;
+    let mut failed = Vec::new();
+    if let Some(base) = check_with {
+        for (_, entry) in &found.entries {
+            let settings = base.for_session(&entry.key);
+            if let Err(error) = Session::new(&settings, ui).and_then(|session| check(&session)) {
+                failed.push(error);
+            }
+        }
+        found = index::all(&state_dir)?;
+    }
     if found.entries.is_empty() && found.unreadable.is_empty() && !ui.json {
         ui.note("there is no session");
     }
@@ -46,11 +62,12 @@ pub fn run_all(ui: &Ui) -> Result<()> {
     } else {
         show(&found.entries, None, ui)?;
     }
-    let mut unreadable = found.unreadable.into_iter().map(|(_, error)| error);
-    match unreadable.next() {
+    failed.extend(found.unreadable.into_iter().map(|(_, error)| error));
+    let mut failed = failed.into_iter();
+    match failed.next() {
         None => Ok(()),
         Some(first) => {
-            unreadable.for_each(|error| ui.error(&error));
+            failed.for_each(|error| ui.error(&error));
             Err(first)
         }
     }

@@ -21,6 +21,15 @@ const PATIENCE: Duration = Duration::from_secs(30);
 ///
 /// Gives whether the browser came.
 pub async fn run(ui: &Ui, settings: &Settings, url: &Url) -> Result<bool> {
+    tokio::select! {
+        // First, so that Ctrl-C is heard from before the address is shown.
+        biased;
+        stop = signals::interrupted() => Err(stop),
+        came = lead(ui, settings, url) => came,
+    }
+}
+
+async fn lead(ui: &Ui, settings: &Settings, url: &Url) -> Result<bool> {
     let listener = settings.redirect_uris.iter().find_map(|uri| Listener::bind(uri).ok()).ok_or_else(|| {
         Error::new(Kind::PortTaken, "cannot listen for the browser: every redirect port of the profile is taken")
             .hint("run `mdb-login logout --browser-session` again when the other sign-in has ended")
@@ -45,7 +54,6 @@ pub async fn run(ui: &Ui, settings: &Settings, url: &Url) -> Result<bool> {
     let came = tokio::select! {
         () = waiting.opened() => true,
         () = tokio::time::sleep(PATIENCE) => false,
-        stop = signals::interrupted() => return Err(stop),
     };
     waiting
         .finish(Outcome::Failed { what: "no sign-in is under way".to_owned(), todo: "close this tab".to_owned() })

@@ -33,8 +33,8 @@ impl Session<'_> {
             Fault::Unavailable { why, retry_after, .. } => {
                 let error = Error::new(Kind::Unavailable, failed).because_of(why);
                 match retry_after {
-                    Some(seconds) => error.hint(format!("try again in {seconds} s, as the provider asks")),
-                    None => error.hint("check the network and the proxy, then try again; nothing was lost"),
+                    Some(seconds @ 1..) => error.hint(format!("try again in {seconds} s, as the provider asks")),
+                    _ => error.hint("check the network and the proxy, then try again; nothing was lost"),
                 }
             }
         }

@@ -119,6 +119,12 @@ impl<'a> Renewal<'a> {
         let record = store.load()?.ok_or_else(|| {
             session.login_required(format!("the session for {} is no longer in {}", session.name(), store.describe()))
         })?;
+        // A file that was renamed, an item that a keyring mixed up: its token is for somebody else's eyes.
+        if record.issuer != session.settings.issuer || record.client_id != session.settings.client_id {
+            return Err(Error::new(Kind::Store, format!("what is stored for {} is another session", session.name()))
+                .because_of(format!("found in {}", store.describe()))
+                .hint(format!("run `{}`, then `{}`", session.command("logout"), session.command("login"))));
+        }
         Ok(Self { session, store, entry, record })
     }
 
@@ -157,7 +163,12 @@ impl<'a> Renewal<'a> {
         let pause = match &answer {
             // The answer is lost, not the session: within the usual 30 s of grace the same token is accepted again.
             Err(Fault::Unavailable { outcome: Outcome::Lost, .. }) => Some(Duration::ZERO),
-            Err(Fault::Unavailable { outcome: Outcome::ServerError, .. }) if !has_token => Some(PAUSE_AFTER_5XX),
+            // A provider that names a later moment (`Retry-After`) is believed.
+            Err(Fault::Unavailable { outcome: Outcome::ServerError, retry_after, .. })
+                if !has_token && retry_after.is_none_or(|seconds| seconds <= PAUSE_AFTER_5XX.as_secs()) =>
+            {
+                Some(PAUSE_AFTER_5XX)
+            }
             _ => None,
         };
         if let Some(pause) = pause {

@@ -1,6 +1,7 @@
 //! The one integration crate: the real binary, a strict provider on loopback, real HTTP between them.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+// Figures that a test has measured are printed, for those who ask with `--nocapture`.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::print_stdout)]
 
 #[path = "../support/mod.rs"]
 mod support;
@@ -8,8 +9,25 @@ mod support;
 // The provider itself: that it refuses what it should, because a peer that is too kind proves nothing.
 mod provider;
 
+// Signing in: with a browser, with a device code, what is refused, the redirect port, the terminal's own rules, and
+// strangers that knock while it waits.
 mod login;
+mod login_device;
+mod login_port;
+mod login_refused;
+mod login_terminal;
+mod redirect;
 
 // What the program makes of its own definition.
 mod completions;
 mod generated;
+
+// The session is kept, and tokens are handed out.
+mod bad_input;
+mod cases;
+mod logout;
+mod profile;
+mod refresh;
+mod signed_in;
+mod status;
+mod token;

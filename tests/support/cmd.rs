@@ -204,6 +204,15 @@ impl Sandbox {
         Running { child, started, stdout: Some(stdout), lines, seen: Vec::new(), hidden: self.hidden.clone() }
     }
 
+    /// The names of the sessions that have been used here, signed out or not: each has a lock file, which stays.
+    pub fn session_ids(&self) -> Vec<String> {
+        let state_dir = self.environment.iter().find(|(name, _)| name == "MDB_LOGIN_STATE_DIR");
+        let Some((_, folder)) = state_dir else { return Vec::new() };
+        let entries = std::fs::read_dir(Path::new(folder).join("sessions")).into_iter().flatten().flatten();
+        let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
+        names.filter_map(|name| name.strip_suffix(".lock")?.split('.').next().map(str::to_owned)).collect()
+    }
+
     /// Every file below the sandbox's folders with its bytes, for tests that look for what must not be there.
     pub fn files(&self) -> Vec<(PathBuf, Vec<u8>)> {
         let mut found = Vec::new();
@@ -229,6 +238,26 @@ impl Sandbox {
         let holds = |bytes: &[u8]| bytes.windows(needle.len()).any(|window| window == needle.as_bytes());
         self.files().into_iter().filter(|(_, bytes)| holds(bytes)).map(|(path, _)| path).collect()
     }
+}
+
+/// Access tokens in the kernel keyring outlive the folder, and a person's keyring has room for some twenty.
+#[cfg(target_os = "linux")]
+impl Drop for Sandbox {
+    fn drop(&mut self) {
+        for id in self.session_ids() {
+            if let Some(key) = kernel_key(&id) {
+                let _ = key.invalidate();
+            }
+        }
+    }
+}
+
+/// The key of the Linux kernel keyring that holds a session's access token, if there is one.
+#[cfg(target_os = "linux")]
+pub fn kernel_key(session_id: &str) -> Option<linux_keyutils::Key> {
+    use linux_keyutils::{KeyRing, KeyRingIdentifier};
+    let ring = KeyRing::from_special_id(KeyRingIdentifier::User, false).ok()?;
+    ring.search(&format!("mdb-login:{session_id}:access")).ok()
 }
 
 impl Running {

@@ -24,6 +24,7 @@ pub(super) fn render(status: ExitStatus, stdout: &[u8], stderr: &[u8], hidden: &
     for (before, placeholder) in [
         ("/start/", "[ID]"),
         ("/done/", "[ID]"),
+        ("/sessions/", "[ID]"),
         ("http://localhost:", "[PORT]"),
         ("http://127.0.0.1:", "[PORT]"),
         ("http://[::1]:", "[PORT]"),

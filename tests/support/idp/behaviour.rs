@@ -53,6 +53,8 @@ pub struct Behaviour {
     /// The `sub` that refreshed tokens are about: the attack that OIDC Core §12.2 forbids.
     pub subject_on_refresh: Option<String>,
 
+    /// Seconds by which the provider's clock is ahead of this computer's, in its JWTs and its `Date` header.
+    pub clock_ahead: i64,
     pub code_lifetime: Duration,
     /// Whole seconds; becomes `expires_in` and the JWTs' `exp`.
     pub access_token_lifetime: Duration,
@@ -87,6 +89,7 @@ impl Default for Behaviour {
             omit_refresh_token: false,
             omit_id_token: false,
             subject_on_refresh: None,
+            clock_ahead: 0,
             code_lifetime: Duration::from_secs(60),
             access_token_lifetime: Duration::from_secs(3600),
             refresh_token_lifetime: Duration::from_secs(24 * 3600),

@@ -142,6 +142,7 @@ async fn answer(shared: Arc<Shared>, request: HttpRequest<Incoming>) -> Result<R
         Answer::DropBefore | Answer::Flood(_) => None,
         _ => Some(arrived.carry_out(&shared)),
     };
+    let reply = reply.map(|reply| dated(reply, shared.behaviour().clock_ahead));
     let reply = match (&order, reply) {
         (Answer::Processed(other), Some(_)) => Some(other.clone()),
         (Answer::DropAfter, _) => None,
@@ -184,6 +185,15 @@ fn order_for(shared: &Shared, endpoint: Endpoint) -> Answer {
     let mut state = shared.state();
     let scripted = state.scripts.get_mut(&endpoint).and_then(std::collections::VecDeque::pop_front);
     scripted.or_else(|| state.always.get(&endpoint).cloned()).unwrap_or(Answer::Honest)
+}
+
+/// The server's own `Date` is right; a provider whose clock is not has to say so itself.
+fn dated(reply: Reply, clock_ahead: i64) -> Reply {
+    if clock_ahead == 0 {
+        return reply;
+    }
+    let seconds = super::state::now().saturating_add_signed(clock_ahead);
+    reply.header("date", &httpdate::fmt_http_date(std::time::UNIX_EPOCH + Duration::from_secs(seconds)))
 }
 
 fn respond(reply: Reply, body: Body) -> Response<Body> {

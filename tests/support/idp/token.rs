@@ -222,7 +222,7 @@ fn refresh_token(state: &mut State, family: usize) -> String {
 
 /// A token response without a refresh token.
 fn tokens(site: &Site, behaviour: &Behaviour, state: &mut State, grant: &Grant) -> Value {
-    let issued = now();
+    let issued = now().saturating_add_signed(behaviour.clock_ahead);
     let lifetime = behaviour.access_token_lifetime.as_secs();
     let audience = match grant.resource.as_slice() {
         [] => json!(grant.client_id),
@@ -251,7 +251,7 @@ fn tokens(site: &Site, behaviour: &Behaviour, state: &mut State, grant: &Grant) 
         // them, and must not be confused by them.
         let mut claims = json!({
             "iss": site.issuer, "sub": grant.person.sub, "aud": grant.client_id, "azp": grant.client_id,
-            "iat": issued, "exp": issued + lifetime.max(60), "auth_time": grant.auth_time,
+            "iat": issued, "exp": issued + lifetime.max(60), "auth_time": grant.auth_time.saturating_add_signed(behaviour.clock_ahead),
             "at_hash": jwt::at_hash(&access_token),
             "email": grant.person.email, "preferred_username": grant.person.email,
         });

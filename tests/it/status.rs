@@ -1,0 +1,167 @@
+//! `status`: who, where, until when, in which store; without a secret, and without asking anybody unless told to.
+
+use serde_json::{Value, json};
+
+use crate::signed_in::{SignedIn, sign_in, unix_now};
+use crate::support::cmd::Sandbox;
+use crate::support::idp::{Answer, CLIENT_ID, Endpoint, Idp, Reply, SignIn};
+
+/// `2026-11-22T03:08:54Z` and `59 min` differ from run to run.
+fn without_times(text: &str) -> String {
+    let words = text.lines().map(|line| match line.split_at_checked(14) {
+        Some((name @ ("token         " | "since         "), _)) => format!("{name}[TIMES]"),
+        _ => line.to_owned(),
+    });
+    words.collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn it_says_who_where_until_when_and_what_the_store_is_worth() {
+    let ada = SignedIn::new();
+    let asked = ada.requests();
+    ada.idp.set_up(false);
+    let outcome = ada.run(["status"]).exits(0);
+    crate::support::cmd::assert_text(
+        &without_times(outcome.text()),
+        "
+        exit 0
+        --- stdout
+        signed in as  ada@example.com (sub 00u-ada)
+        issuer        [ISSUER]
+        client id     mongodb-tools
+        audience      mongodb-tools
+        scopes        openid offline_access
+        token         [TIMES]
+        since         [TIMES]
+        kept in       a file (`--store file`): every program of yours, and every backup, can read it
+        ",
+    );
+    let text = outcome.stdout();
+    assert!(
+        text.contains("\ntoken         valid for 59 min (until 2") || text.contains("valid for 1 h (until 2"),
+        "{text}"
+    );
+    assert!(text.contains("Z; renewed "), "{text}");
+    ada.idp.set_up(true);
+    assert_eq!(ada.requests(), asked);
+}
+
+#[test]
+fn json_has_the_same_for_programs() {
+    let ada = SignedIn::new();
+    let mut object = ada.status();
+    let now = unix_now();
+    let mut time = |name: &str| object[name].take().as_u64().unwrap();
+    assert!((now - 60..=now).contains(&time("signed_in_at")));
+    assert!((now - 60..=now).contains(&time("renewed_at")));
+    assert!((now + 3500..=now + 3600).contains(&time("expires_at")));
+    let expected = json!({
+        "schema": 1, "profile": null, "who": "ada@example.com", "subject": "00u-ada", "issuer": ada.idp.issuer(),
+        "client_id": CLIENT_ID, "audience": CLIENT_ID, "scope": "openid offline_access", "account": null,
+        "signed_in_at": null, "renewed_at": null, "expires_at": null, "expired": false, "ended": null, "store": "file",
+    });
+    assert_eq!(object, expected);
+}
+
+#[test]
+fn an_expired_token_is_no_bad_news() {
+    let ada = SignedIn::with(|behaviour| behaviour.access_token_lifetime = std::time::Duration::from_secs(2));
+    std::thread::sleep(std::time::Duration::from_millis(2100));
+    let outcome = ada.run(["status"]).exits(0);
+    assert!(outcome.stdout().contains("\ntoken         expired; the next use renews it\n"), "{outcome:?}");
+    assert_eq!(ada.status()["expired"], true);
+}
+
+#[test]
+fn not_signed_in_is_exit_4_with_the_command_to_type() {
+    let idp = Idp::start();
+    let sandbox = Sandbox::with(&idp);
+    for arguments in [&["status"][..], &["status", "--check"]] {
+        let outcome = sandbox.run(arguments).exits(4);
+        assert!(outcome.text().contains("hint: run `mdb-login login --issuer [ISSUER] --client-id mongodb-tools`"));
+        assert_eq!(outcome.stdout(), "");
+    }
+    sandbox.run(["status", "--all"]).is("exit 0\n--- stderr\nthere is no session");
+    sandbox.run(["status", "--all", "--json"]).is(r#"
+        exit 0
+        --- stdout
+        {"schema":1,"sessions":[]}
+    "#);
+    assert_eq!(sandbox.files().len(), 0);
+}
+
+#[test]
+fn check_asks_the_provider() {
+    let ada = SignedIn::new();
+    let before = ada.token();
+    ada.run(["status", "--check"]).exits(0);
+    assert_eq!(ada.refreshes(), 1);
+    assert_ne!(ada.token(), before);
+
+    // Unknown is not "ended".
+    ada.idp.set_up(false);
+    ada.run(["status", "--check"]).exits(7);
+    ada.run(["status"]).exits(0);
+    ada.idp.set_up(true);
+
+    ada.idp.end_all_sessions();
+    let outcome = ada.run(["status", "--check"]).exits(4);
+    assert!(outcome.text().contains("caused by: the provider says `invalid_grant`: this session has ended"));
+    let outcome = ada.run(["status"]).exits(4);
+    assert!(outcome.text().contains("\nended         0 s ago: the provider says `invalid_grant`"), "{outcome:?}");
+    assert_eq!(ada.status()["ended"]["reason"], "the provider says `invalid_grant`: this session has ended");
+}
+
+#[test]
+fn all_shows_every_session_and_names_what_cannot_be_read() {
+    let idp = Idp::start_with(|behaviour| behaviour.sign_in = SignIn::Auto("ada".into()));
+    let other = Idp::start_with(|behaviour| behaviour.sign_in = SignIn::Auto("grace".into()));
+    let mut sandbox = Sandbox::with(&idp);
+    sign_in(&sandbox, &[]);
+    sign_in(&sandbox, &["--login-hint", "ada"]);
+    sandbox.env("MDB_LOGIN_ISSUER", other.issuer());
+    sign_in(&sandbox, &[]);
+    // Neither settings nor a readable file of them are needed.
+    sandbox.unset("MDB_LOGIN_ISSUER").unset("MDB_LOGIN_CLIENT_ID").write_config("nonsense");
+
+    let outcome = sandbox.run(["status", "--all"]).exits(0);
+    let blocks: Vec<String> = outcome.stdout().split("\n\n").map(str::to_owned).collect();
+    assert_eq!(blocks.len(), 3, "{outcome:?}");
+    assert_eq!(blocks.iter().filter(|block| block.contains("signed in as  grace@example.com")).count(), 1);
+    assert_eq!(blocks.iter().filter(|block| block.contains("\naccount       ada\n")).count(), 1);
+    let outcome = sandbox.run(["status", "--all", "--json"]).exits(0);
+    let object: Value = serde_json::from_slice(&outcome.stdout).unwrap();
+    assert_eq!((object["sessions"].as_array().unwrap().len(), &object["schema"]), (3, &json!(1)));
+
+    let index = std::fs::read_dir(sandbox.state_dir().join("sessions")).unwrap();
+    let path = index.map(|file| file.unwrap().path()).find(|path| path.extension().is_some_and(|e| e == "json"));
+    std::fs::write(path.unwrap(), "{").unwrap();
+    let outcome = sandbox.run(["status", "--all"]).exits(8);
+    assert_eq!(outcome.stdout().split("\n\n").count(), 2, "{outcome:?}");
+    assert!(outcome.stderr().starts_with("error: the stored session is damaged (`"), "{outcome:?}");
+}
+
+#[test]
+fn check_of_all_asks_every_provider_and_shows_all() {
+    let ada = SignedIn::new();
+    sign_in(&ada.sandbox, &["--login-hint", "ada"]);
+    let outcome = ada.run(["status", "--all", "--check"]).exits(0);
+    assert_eq!((ada.refreshes(), outcome.stdout().split("\n\n").count()), (2, 2), "{outcome:?}");
+    ada.idp.script(Endpoint::Token, [Answer::Instead(Reply::html(429, ""))]);
+    let outcome = ada.run(["status", "--all", "--check"]).exits(7);
+    assert_eq!((ada.refreshes(), outcome.stdout().split("\n\n").count()), (4, 2), "{outcome:?}");
+}
+
+#[test]
+fn a_target_or_profile_is_named_in_the_answer() {
+    let mut ada = SignedIn::new();
+    ada.sandbox.unset("MDB_LOGIN_ISSUER").unset("MDB_LOGIN_CLIENT_ID");
+    let profile = format!("[profile.prod]\nissuer = {:?}\nclient_id = {CLIENT_ID:?}\n", ada.idp.issuer());
+    ada.sandbox.write_config(&profile);
+    for arguments in [&["status"][..], &["status", "prod"], &["status", "--profile", "prod"]] {
+        let said = ada.run(arguments).exits(0).stdout();
+        assert!(said.starts_with("profile       prod\nsigned in as  ada@example.com"), "{said}");
+    }
+    assert_eq!(ada.status()["profile"], "prod");
+    ada.run(["status", "--all", "prod"]).exits(2);
+}
