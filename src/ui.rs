@@ -1,6 +1,6 @@
 //! The two streams and their rules.
 //!
-//! - stdout is data: what a script asked for, and nothing else. On failure it stays empty.
+//! - stdout is data: what a script asked for, and nothing else. When `token` fails it stays empty.
 //! - stderr is for people: `error: …`, `  caused by: …`, `hint: …`, `warning: …`, lower-case and without a full stop,
 //!   exactly as clap prints its own. Notes are silent under `--quiet`.
 //! - Text that somebody else wrote (provider, server, file, environment) passes [`foreign`] first.

@@ -21,6 +21,8 @@ fn stopped() -> Error {
 pub struct Held {
     #[cfg(unix)]
     signals: [tokio::signal::unix::Signal; 3],
+    #[cfg(windows)]
+    ctrl_c: tokio::signal::windows::CtrlC,
 }
 
 impl Held {
@@ -34,8 +36,11 @@ impl Held {
                 signals: [on(SignalKind::interrupt())?, on(SignalKind::terminate())?, on(SignalKind::hangup())?],
             })
         }
-        #[cfg(not(unix))]
-        Ok(Self {})
+        #[cfg(windows)]
+        {
+            let failed = |error| Error::new(Kind::Failed, "cannot handle Ctrl-C").because(error);
+            Ok(Self { ctrl_c: tokio::signal::windows::ctrl_c().map_err(failed)? })
+        }
     }
 
     /// Ends the hold: an error if a signal arrived meanwhile. What was committed stays committed.
@@ -56,7 +61,7 @@ impl Held {
                 _ = hangup.recv() => {}
             }
         }
-        #[cfg(not(unix))]
-        let _ = tokio::signal::ctrl_c().await;
+        #[cfg(windows)]
+        let _ = self.ctrl_c.recv().await;
     }
 }
