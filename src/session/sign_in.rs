@@ -162,7 +162,7 @@ impl Session<'_> {
             error = error.hint(hint);
         }
         error
-            .hint("end that program, or register a second redirect URI at the provider and add it to `redirect_uris`")
+            .hint("end that program, or register a second redirect URI at the provider and add it to `redirect_uri`")
             .hint(format!("or run `{} --device`", self.command("login")))
     }
 
