@@ -313,6 +313,27 @@ fn resource_and_parameters_are_sent_where_they_belong() {
 }
 
 #[test]
+fn it_serves_where_no_browser_can_be_opened_and_the_profile_allows_it() {
+    let idp = quick(approving(1));
+    let mut sandbox = sandbox(&idp);
+    sandbox.env("MDB_LOGIN_BROWSER", "no-such-browser").env("MDB_LOGIN_DEVICE_FALLBACK", "true");
+    assert_shown(
+        &idp,
+        &sandbox.run(["login"]),
+        "
+        exit 0
+        --- stderr
+        your browser will show the sign-in page of 127.0.0.1; if it does not, open
+          http://localhost:[PORT]/start/[ID]
+        warning: the browser could not be opened: `no-such-browser` is in no directory of PATH
+        using a device code instead, as the profile allows
+        [CODE]
+        [REPORT]
+        ",
+    );
+}
+
+#[test]
 fn the_device_flow_never_starts_by_itself() {
     // No port, no browser, no display, no terminal: still nobody has agreed to it.
     let idp = quick(|_| {});
