@@ -84,19 +84,16 @@ next: `mdb-login token --issuer [ISSUER] --client-id mongodb-tools`
 
 #[test]
 fn polls_keep_to_the_interval_and_slow_down_when_told() {
-    let idp = quick(approving(2));
+    let idp = quick(approving(1));
     let slow_down = Answer::Instead(Reply::json(400, &json!({"error": "slow_down"})));
     // Before the provider's own clock has seen a poll, so that only the answer counts.
     idp.script(Endpoint::Token, [slow_down]);
     let login = sandbox(&idp).run(["--device"]);
     assert_shown(&idp, &login, "exit 0\n--- stderr\n[CODE]\n[REPORT]\n");
     let pauses = pauses(&idp);
-    assert_eq!(pauses.len(), 3, "{pauses:?}");
-    // RFC 8628 §3.5: the interval is one second, and five more after `slow_down`, for good.
-    for (pause, least) in pauses.iter().zip([1, 6, 6]) {
-        assert!(*pause >= Duration::from_secs(least), "{pauses:?}");
-        assert!(*pause < Duration::from_secs(least * 2 + 2), "{pauses:?}");
-    }
+    // RFC 8628 §3.5: the interval is one second, and five more after `slow_down`.
+    let [first, second] = pauses.as_slice() else { panic!("{pauses:?}") };
+    assert!(*first >= Duration::from_secs(1) && *second >= Duration::from_secs(6), "{pauses:?}");
 }
 
 #[test]
@@ -111,18 +108,24 @@ fn pending_answers_are_waited_out() {
 
 #[test]
 fn a_network_that_goes_away_while_the_person_types_does_not_end_it() {
-    for trouble in [
+    let troubles = [
         Answer::Instead(Reply::html(503, "<h1>busy</h1>")),
         Answer::Instead(Reply::html(502, "bad gateway").header("retry-after", "1")),
         Answer::Instead(Reply::json(429, &json!({"error": "temporarily_unavailable"}))),
         Answer::DropBefore,
-    ] {
-        let idp = quick(approving(1));
-        idp.script(Endpoint::Token, [trouble.clone()]);
-        let login = sandbox(&idp).run(["--device"]);
-        assert_shown(&idp, &login, "exit 0\n--- stderr\n[CODE]\n[REPORT]\n");
-        assert_eq!(idp.requests(Endpoint::Token), 2, "{trouble:?}");
-    }
+    ];
+    // At once, because each of them has nothing to do but wait.
+    std::thread::scope(|scope| {
+        for trouble in &troubles {
+            scope.spawn(move || {
+                let idp = quick(approving(1));
+                idp.script(Endpoint::Token, [trouble.clone()]);
+                let login = sandbox(&idp).run(["--device"]);
+                assert_shown(&idp, &login, "exit 0\n--- stderr\n[CODE]\n[REPORT]\n");
+                assert_eq!(idp.requests(Endpoint::Token), 2, "{trouble:?}");
+            });
+        }
+    });
 }
 
 #[test]
@@ -184,7 +187,7 @@ fn a_timeout_that_was_asked_for_is_kept() {
         hint: run `mdb-login login --issuer [ISSUER] --client-id mongodb-tools --device` again, with more time: `--timeout 10m`
         ",
     );
-    assert!((5.0..8.0).contains(&login.took.as_secs_f32()), "{:?}", login.took);
+    assert!(login.took >= Duration::from_secs(5), "{:?}", login.took);
 }
 
 #[test]
@@ -310,6 +313,27 @@ fn resource_and_parameters_are_sent_where_they_belong() {
     ];
     assert_eq!(asked, expected.map(|(name, value)| (name.to_owned(), value.to_owned())).into());
     assert_eq!(only(&idp, Endpoint::Token).parameters["resource"], "https://mongodb.example.com");
+}
+
+#[test]
+fn it_serves_where_no_browser_can_be_opened_and_the_profile_allows_it() {
+    let idp = quick(approving(1));
+    let mut sandbox = sandbox(&idp);
+    sandbox.env("MDB_LOGIN_BROWSER", "no-such-browser").env("MDB_LOGIN_DEVICE_FALLBACK", "true");
+    assert_shown(
+        &idp,
+        &sandbox.run(["login"]),
+        "
+        exit 0
+        --- stderr
+        your browser will show the sign-in page of 127.0.0.1; if it does not, open
+          http://localhost:[PORT]/start/[ID]
+        warning: the browser could not be opened: `no-such-browser` is in no directory of PATH
+        using a device code instead, as the profile allows
+        [CODE]
+        [REPORT]
+        ",
+    );
 }
 
 #[test]

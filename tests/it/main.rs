@@ -15,7 +15,9 @@ mod login;
 mod login_device;
 mod login_port;
 mod login_refused;
+mod login_request;
 mod login_terminal;
+mod login_unready;
 mod redirect;
 
 // What the program makes of its own definition.
