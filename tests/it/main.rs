@@ -27,9 +27,11 @@ mod generated;
 // The session is kept, and tokens are handed out.
 mod bad_input;
 mod cases;
+mod hot_path;
 mod logout;
 mod profile;
 mod refresh;
+mod secrets;
 mod signed_in;
 mod status;
 mod token;

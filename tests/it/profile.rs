@@ -109,7 +109,7 @@ fn a_change_that_is_refused_changes_nothing() {
         (&["rename", "nope", "new"], 3, "there is no profile called `nope`"),
         (&["rename", "prod", "staging"], 2, "there is a profile called `staging` already"),
         (&["rename", "prod", "a b"], 2, "must be 1 to 64 letters"),
-        (&["show", "stagin"], 3, "did you mean `staging`?"),
+        (&["show", "stagin"], 3, "did you mean the profile `staging`?"),
     ] {
         let outcome = sandbox.run(["profile"].iter().chain(arguments));
         assert!(outcome.stderr().contains(part) && !outcome.stderr().contains("hunter2"), "{arguments:?}: {outcome:?}");
@@ -226,7 +226,7 @@ fn a_profile_is_chosen_by_the_nearest_word() {
     sandbox.write_config(&CONFIG.replace("default_profile", "#"));
     assert_eq!(chosen(&sandbox, &show), None);
     let outcome = sandbox.run(["token"]).exits(3);
-    assert!(outcome.stderr().contains("there are several: prod, staging\nhint: run `mdb-login profile use prod`"));
+    outcome.says("name one with `--profile`: prod, staging\nhint: run `mdb-login profile use prod`");
 }
 
 #[test]

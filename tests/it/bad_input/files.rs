@@ -52,7 +52,7 @@ fn config() -> Vec<Row> {
         ),
         file(19, "[profile.p]\n[profile.q]\n[profile.p]\n", 3, "/config.toml:3:"),
         file(11, "[profile.\"../x\"]\n", 3, "a profile's name must be 1 to 64 letters"),
-        file(11, "default_profile = \"p\"\n", 3, "`default_profile` names `p`, and there is no such profile"),
+        file(11, "default_profile = \"p\"\n", 3, "`default_profile` names `p`, which does not exist"),
         file(21, format!("#{}\n", "x".repeat(10 << 20)), 3, "is larger than 1 MiB"),
         file(21, "[profile.p]\n\0", 3, "/config.toml:2:1: this is a NUL byte, not text"),
         file(21, b"\xff\xfe[\0", 3, "is written in UTF-16"),
@@ -67,7 +67,7 @@ fn config() -> Vec<Row> {
         ),
         file(24, "[profile.p]\nissuer = \"hunter2\"\n", 4, "not signed in"),
         file(26, "include = \"other.toml\"\n", 3, "unknown key `include`"),
-        file(27, "version = 2\nwhatever = 1\n", 3, "/config.toml:1:1: a file of version 2 needs a newer mdb-login"),
+        file(27, "version = 2\nwhatever = 1\n", 3, "/config.toml:1:11: a file of version 2 needs a newer mdb-login"),
     ];
     let here = |make: fn(&Path), says| {
         let make = move |_: &_, sandbox: &mut Sandbox| make(&sandbox.config_dir().join("config.toml"));

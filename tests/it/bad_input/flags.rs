@@ -37,13 +37,13 @@ pub(super) fn rows() -> Vec<Row> {
         typed(8, ["login", "--redirect-uri", "http://localhost/redirect"], 2, "needs a port, such as `:27097`"),
         typed(8, ["login", "--redirect-uri", "http://localhost:1/../x"], 2, "needs a path of letters"),
         typed(9, ["login", "--timeout", "0"], 2, "has no unit; write `0s`"),
-        typed(9, ["login", "--timeout", "0s"], 2, "must be between 5s and 1h"),
-        typed(9, ["login", "--timeout", "-1"], 2, "is not a duration such as `30s` or `5m`"),
-        typed(9, ["login", "--timeout", "1e9"], 2, "is not a duration"),
-        typed(9, ["login", "--timeout", "5x"], 2, "is not a duration"),
-        typed(9, ["login", "--timeout", "2h"], 2, "must be between 5s and 1h"),
-        typed(9, ["token", "--http-timeout", "1ms"], 2, "must be between 1s and 2m"),
-        typed(9, ["token", "--min-ttl", "25h"], 2, "must be between 0s and 1day"),
+        typed(9, ["login", "--timeout", "0s"], 2, "must be a duration between 5s and 1h"),
+        typed(9, ["login", "--timeout", "-1"], 2, "must be a duration between 5s and 1h"),
+        typed(9, ["login", "--timeout", "1e9"], 2, "must be a duration between 5s and 1h"),
+        typed(9, ["login", "--timeout", "5x"], 2, "must be a duration between 5s and 1h"),
+        typed(9, ["login", "--timeout", "2h"], 2, "must be a duration between 5s and 1h"),
+        typed(9, ["token", "--http-timeout", "1ms"], 2, "must be a duration between 1s and 2m"),
+        typed(9, ["token", "--min-ttl", "25h"], 2, "must be a duration between 0s and 1day"),
         typed(9, ["login", "--max-age", "-1"], 2, "must be a whole number, not negative"),
         typed(10, ["login", "--scope", "a\"b"], 2, "visible ASCII characters only"),
         typed(10, ["login", "--scope", "a\u{7}b"], 2, "visible ASCII characters only"),
@@ -103,7 +103,7 @@ fn variable(
 
 fn environment() -> Vec<Row> {
     let mut rows = vec![
-        variable(3, "MDB_LOGIN_ISSUER", "", 3, "hint: unset it, or give it a value: `unset MDB_LOGIN_ISSUER`"),
+        variable(3, "MDB_LOGIN_ISSUER", "", 3, "hint: run `unset MDB_LOGIN_ISSUER`, or give it a value"),
         variable(4, "MDB_LOGIN_ISSUER", "http://idp.example.com", 3, "`MDB_LOGIN_ISSUER` must use https"),
         variable(7, "MDB_LOGIN_CLIENT_SECRET", "hunter2", 3, "`MDB_LOGIN_CLIENT_SECRET` is not read"),
         variable(9, "MDB_LOGIN_TIMEOUT", "5", 3, "`MDB_LOGIN_TIMEOUT` has no unit"),
@@ -129,10 +129,10 @@ fn environment() -> Vec<Row> {
         "a variable that is almost one of ours",
         Given::Nobody,
         |idp, sandbox| {
-            sandbox.unset("MDB_LOGIN_ISSUER").env("MDB_LOGIN_ISSUR", idp.issuer());
+            sandbox.unset("MDB_LOGIN_ISSUER").env("MDB_LOGIN_ISSUER_URL", idp.issuer());
         },
         3,
-        "`MDB_LOGIN_ISSUR` is set and means nothing; did you mean `MDB_LOGIN_ISSUER`?",
+        "`MDB_LOGIN_ISSUER_URL` means nothing; did you mean `MDB_LOGIN_ISSUER`?",
     ));
     rows.push(row(
         28,
