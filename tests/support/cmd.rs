@@ -419,9 +419,7 @@ impl fmt::Debug for Outcome {
 pub fn start_url(text: &str) -> Option<String> {
     let word = text.split(|c: char| c.is_whitespace() || c.is_control()).find(|word| word.contains("/start/"))?;
     let end = |c: char| !(c.is_ascii_alphanumeric() || ":/._-[]".contains(c));
-    let url = word[word.find("http://")?..].split(end).next()?;
-    // A full stop after it ends a sentence.
-    Some(url.trim_end_matches('.').to_owned())
+    word[word.find("http://")?..].split(end).next().map(|url| url.trim_end_matches('.').to_owned())
 }
 
 /// The program under test: what cargo has built for this test, or what lies beside this example.
