@@ -43,7 +43,7 @@ fn a_port_taken_on_one_address_is_taken() {
             &format!(
                 "error: cannot listen for the browser's answer on `http://localhost:{port}/redirect`\n  \
                  caused by: `{address}` is taken by {holder}\n\
-                 hint: end that program, or register a second redirect URI at the provider and add it to `redirect_uris`\n\
+                 hint: end that program, or register a second redirect URI at the provider and add it to `redirect_uri`\n\
                  hint: or run `mdb-login login --issuer [ISSUER] --client-id mongodb-tools --device`\n"
             ),
         );
