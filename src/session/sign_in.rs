@@ -65,7 +65,8 @@ impl Session<'_> {
         }
         let store = self.open_store(None)?;
         if let Some(why) = store.fell_back() {
-            self.ui.tell(format!("there is no keyring here ({why}); the session is kept in the {}", store.describe()));
+            self.ui.tell(format!("no keyring here: {why}"));
+            self.ui.tell(format!("the session is kept in {}", store.describe()));
         }
         {
             let _lock = self.lock(LockKind::Session, COMMIT_DEADLINE)?;

@@ -153,12 +153,12 @@ impl Store {
     /// The store in words, with what it is worth.
     pub fn describe(&self) -> String {
         match &self.items {
-            Items::Keyring(keyring) => keyring.name().to_owned(),
+            Items::Keyring(keyring) => format!("the {}", keyring.name()),
             #[cfg(target_os = "linux")]
-            Items::Kernel => format!("Linux kernel keyring, {}", kernel::retention()),
+            Items::Kernel => format!("the Linux kernel keyring, {}", kernel::retention()),
             Items::File(files) => {
                 let path = files.path(&Item::head(&self.id, Slot::Session).file_name());
-                format!("file `{}`, readable by every program of yours", trouble::shown(&path))
+                format!("the file `{}`, readable by every program of yours", trouble::shown(&path))
             }
             #[cfg(test)]
             Items::Memory(_) => "memory".to_owned(),
@@ -304,7 +304,7 @@ mod tests {
         let store = open(dir.path(), &id, StoreChoice::Auto, Some(Backend::Kernel)).unwrap();
         keeps_sessions(&store);
         assert_eq!((store.backend(), store.fell_back()), (Backend::Kernel, None));
-        assert!(store.describe().starts_with("Linux kernel keyring, until "), "{}", store.describe());
+        assert!(store.describe().starts_with("the Linux kernel keyring, until "), "{}", store.describe());
     }
 
     #[test]

@@ -57,7 +57,7 @@ or sign in with a code on any other device: `mdb-login login --issuer [ISSUER] -
 pub const REPORT: &str = "\
 signed in as ada@example.com at [ISSUER]
 token valid for 1 h; it renews by itself
-kept in file `[HOME]/state/sessions/[ID].secret`, readable by every program of yours
+kept in the file `[HOME]/state/sessions/[ID].secret`, readable by every program of yours
 next: `mdb-login token --issuer [ISSUER] --client-id mongodb-tools`
 ";
 
@@ -109,7 +109,7 @@ fn a_person_signs_in_and_scripts_have_a_token() {
         or sign in with a code on any other device: `mdb-login login --issuer [ISSUER] --client-id mongodb-tools --device`
         signed in as ada@example.com at [ISSUER]
         token valid for 1 h; it renews by itself
-        kept in file `[HOME]/state/sessions/[ID].secret`, readable by every program of yours
+        kept in the file `[HOME]/state/sessions/[ID].secret`, readable by every program of yours
         next: `mdb-login token --issuer [ISSUER] --client-id mongodb-tools`
     ");
     assert_eq!(
@@ -209,7 +209,7 @@ fn a_profile_is_named_in_every_command_that_is_suggested() {
         or sign in with a code on any other device: `mdb-login login --profile prod --device`
         signed in as ada@example.com at [ISSUER]
         token valid for 1 h; it renews by itself
-        kept in file `[HOME]/state/sessions/[ID].secret`, readable by every program of yours
+        kept in the file `[HOME]/state/sessions/[ID].secret`, readable by every program of yours
         next: `mdb-login token --profile prod`
     ");
 }

@@ -70,7 +70,7 @@ the code is valid for 10 min and signs this terminal in at 127.0.0.1
 only go on if you started this yourself; never enter a code that somebody sent you
 signed in as ada@example.com at [ISSUER]
 token valid for 1 h; it renews by itself
-kept in file `[HOME]/state/sessions/[ID].secret`, readable by every program of yours
+kept in the file `[HOME]/state/sessions/[ID].secret`, readable by every program of yours
 next: `mdb-login token --issuer [ISSUER] --client-id mongodb-tools`
 "
     ));

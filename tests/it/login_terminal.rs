@@ -154,7 +154,7 @@ fn a_browser_command_gets_the_local_link_and_nothing_else() {
               http://localhost:[PORT]/start/[ID]
             signed in as ada@example.com at [ISSUER]
             token valid for 1 h; it renews by itself
-            kept in file `[HOME]/state/sessions/[ID].secret`, readable by every program of yours
+            kept in the file `[HOME]/state/sessions/[ID].secret`, readable by every program of yours
             next: `mdb-login token --issuer [ISSUER] --client-id mongodb-tools`
         ");
         std::fs::remove_file(&record).unwrap();
@@ -189,7 +189,7 @@ open the address above in a browser on this machine
 or sign in with a code on any other device: `mdb-login login --issuer [ISSUER] --client-id mongodb-tools --device`
 signed in as ada@example.com at [ISSUER]
 token valid for 1 h; it renews by itself
-kept in file `[HOME]/state/sessions/[ID].secret`, readable by every program of yours
+kept in the file `[HOME]/state/sessions/[ID].secret`, readable by every program of yours
 next: `mdb-login token --issuer [ISSUER] --client-id mongodb-tools`
 "
         ));
