@@ -35,10 +35,11 @@ const PAUSE_AFTER_5XX: Duration = Duration::from_secs(2);
 /// Renews the session's token, or takes what a sibling has renewed meanwhile. `cached` is what the caller saw.
 pub fn renew(session: &Session<'_>, freshness: &Freshness, cached: Option<CachedToken>) -> Result<CachedToken> {
     // Not signed in is by far the most frequent reason to be here in vain; a missing index says it without a lock.
-    if index::read(&session.state_dir, &session.id)?.is_none() {
+    let Some(entry) = index::read(&session.state_dir, &session.id)? else {
         return Err(session.login_required(format!("not signed in to {}", session.name())));
-    }
-    let seen = cached.as_ref().map_or(0, |token| token.generation);
+    };
+    // Where the cache lies in the store (no kernel keyring), what the caller has seen is what the index knows.
+    let seen = cached.as_ref().map_or(entry.generation, |token| token.generation);
     let good =
         |token: &CachedToken| freshness.accepts(token, unix_now()) && (!freshness.force || token.generation > seen);
     let waited = SessionLock::acquire(&session.state_dir, &session.id, LockKind::Session, LOCK_DEADLINE, |_| {
@@ -54,8 +55,8 @@ pub fn renew(session: &Session<'_>, freshness: &Freshness, cached: Option<Cached
     }
 
     let usable = |token: &CachedToken| token.expires_at > unix_now() + USABLE && !freshness.force;
-    let mut usable = current.filter(usable);
-    match climb(session, good, &mut usable) {
+    let mut kept = current.filter(usable);
+    match climb(session, good, usable, &mut kept) {
         Ok(token) => {
             if freshness.min_ttl.is_some() && !freshness.accepts(&token, unix_now()) {
                 session.ui.warn("the provider's tokens live shorter than the `--min-ttl` asked for");
@@ -63,7 +64,7 @@ pub fn renew(session: &Session<'_>, freshness: &Freshness, cached: Option<Cached
             Ok(token)
         }
         // A token that is still good is better than an error about its successor.
-        Err(error) => match usable {
+        Err(error) => match kept {
             Some(token) if error.kind() != Kind::Interrupted && error.kind() != Kind::RuleBroken => {
                 session
                     .ui
@@ -75,22 +76,25 @@ pub fn renew(session: &Session<'_>, freshness: &Freshness, cached: Option<Cached
     }
 }
 
-/// Everything that needs the store. `usable` is the token to fall back to; one that lies in the store is added to it.
+/// Everything that needs the store. `kept` is the token to fall back to; one that lies in the store is put there.
 fn climb(
     session: &Session<'_>,
     good: impl Fn(&CachedToken) -> bool,
-    usable: &mut Option<CachedToken>,
+    usable: impl Fn(&CachedToken) -> bool,
+    kept: &mut Option<CachedToken>,
 ) -> Result<CachedToken> {
     let mut renewal = Renewal::open(session)?;
-    if usable.is_none()
-        && let Some(token) = renewal.store.load_access()?
+    // Somebody else's may still lie there from an earlier sign-in, if the kernel keyring took the later ones.
+    let ours = |token: &CachedToken| token.subject == renewal.record.subject;
+    if kept.is_none()
+        && let Some(token) = renewal.store.load_access()?.filter(ours)
     {
         if good(&token) {
             return Ok(token);
         }
-        *usable = Some(token).filter(|token| token.expires_at > unix_now() + USABLE);
+        *kept = Some(token).filter(usable);
     }
-    renewal.run(usable.is_some())
+    renewal.run(kept.is_some())
 }
 
 fn reason(error: &Error) -> String {

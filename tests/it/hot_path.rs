@@ -17,10 +17,13 @@ fn kernel_has_it(ada: &SignedIn) -> bool {
 
 /// Every file with its bytes and its time of change.
 fn snapshot(ada: &SignedIn) -> Vec<(PathBuf, Vec<u8>, std::time::SystemTime)> {
+    // A token next to the session is read under the lock, and the lock file says whose it is.
+    let counts = |path: &PathBuf| kernel_has_it(ada) || path.extension().is_none_or(|extension| extension != "lock");
     let mut all: Vec<_> = ada
         .sandbox
         .files()
         .into_iter()
+        .filter(|(path, _)| counts(path))
         .map(|(path, bytes)| {
             let changed = std::fs::metadata(&path).unwrap().modified().unwrap();
             (path, bytes, changed)

@@ -1,13 +1,14 @@
 //! The program watched by strace, system call by system call: what a cached token costs, and what is left when the
 //! program is killed at any point of a renewal.
 
-use std::path::Path;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
 use std::process::Output;
 use std::time::Duration;
 
 use crate::support::browser::Browser;
 use crate::support::cmd::{Sandbox, kernel_key, program};
-use crate::support::idp::{Again, Endpoint, Idp, Rotation, SignIn};
+use crate::support::idp::{Again, Answer, CLIENT_ID, Endpoint, Idp, Rotation, SignIn};
 
 fn provider(rotation: Rotation) -> Idp {
     Idp::start_with(|behaviour| {
@@ -89,6 +90,51 @@ fn a_renewal_that_is_killed_anywhere_leaves_a_session_that_works() {
         println!("{rotation:?}: {kills} kills, {} refreshes, none lost", idp.requests(Endpoint::Token) - 1);
         let left: Vec<_> = sandbox.files().into_iter().map(|(path, _)| path).filter(|path| unfinished(path)).collect();
         assert!(left.len() <= 2, "half-written files pile up: {left:?}");
+    }
+}
+
+/// A machine without a kernel keyring (macOS, Windows, many containers): every call to it fails, as if it were not
+/// built in. The token then lies next to the session, and nothing else may change.
+#[test]
+#[ignore = "needs strace; run tests/run"]
+fn without_a_kernel_keyring_everything_is_the_same_but_slower() {
+    const WITHOUT: [&str; 6] =
+        ["-f", "-qq", "-o/dev/null", "-etrace=add_key,keyctl", "-einject=add_key,keyctl:error=ENOSYS", "--"];
+    let idp = provider(Rotation::Strict);
+    let mut sandbox = Sandbox::of("strace".into());
+    sandbox.env("MDB_LOGIN_ISSUER", idp.issuer()).env("MDB_LOGIN_CLIENT_ID", CLIENT_ID);
+    sandbox.env("MDB_LOGIN_REDIRECT_URI", "http://localhost:0/redirect");
+    let program = program();
+    let command = |words: &[&str]| {
+        let start = WITHOUT.map(OsString::from).into_iter().chain([program.clone().into_os_string()]);
+        start.chain(words.iter().map(OsString::from)).collect::<Vec<_>>()
+    };
+    let mut login = sandbox.spawn(command(&["login"]));
+    Browser::new().open(&login.start_url());
+    login.wait().exits(0);
+    assert!(sandbox.session_ids().iter().all(|id| kernel_key(id).is_none()), "the kernel keyring was used");
+    let run = |words: &[&str]| sandbox.run(command(words));
+
+    let first = run(&["token"]).exits(0).stdout();
+    assert_eq!((run(&["token"]).exits(0).stdout(), idp.grants("refresh_token")), (first.clone(), 0));
+    let second = run(&["token", "--force-refresh"]).exits(0).stdout();
+    assert_eq!((second != first, idp.grants("refresh_token")), (true, 1), "not renewed");
+    run(&["status", "--check"]).exits(0);
+    assert_eq!(idp.grants("refresh_token"), 2);
+
+    idp.script(Endpoint::Token, [Answer::Delay(Duration::from_secs(2))]);
+    let crowd: Vec<_> = (0..20).map(|_| sandbox.spawn(command(&["token", "--force-refresh"]))).collect();
+    let mut tokens: Vec<_> = crowd.into_iter().map(|one| one.wait().exits(0).stdout()).collect();
+    tokens.dedup();
+    assert_eq!((tokens.len(), idp.grants("refresh_token")), (1, 3), "one for all who had the same one");
+
+    idp.set_up(false);
+    let outcome = run(&["token", "--min-ttl", "2h"]).exits(0);
+    assert_eq!((outcome.stdout(), outcome.stderr().lines().count()), (tokens[0].clone(), 1), "{outcome:?}");
+    run(&["token", "--force-refresh"]).exits(7);
+    run(&["logout"]).exits(0);
+    for secret in idp.secrets() {
+        assert_eq!(sandbox.files_with(&secret), Vec::<PathBuf>::new());
     }
 }
 
