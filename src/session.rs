@@ -123,8 +123,14 @@ impl<'a> Session<'a> {
         Ok(ClientIdentity { client_id: self.settings.client_id.clone(), secret, secret_in_body })
     }
 
-    fn lock(&self, kind: LockKind, deadline: Duration) -> Result<SessionLock> {
-        Ok(SessionLock::acquire(&self.state_dir, &self.id, kind, deadline, |_| None)?.lock())
+    fn lock(&self, kind: LockKind) -> Result<SessionLock> {
+        Ok(SessionLock::acquire(&self.state_dir, &self.id, kind, self.lock_deadline(), |_| None)?.lock())
+    }
+
+    /// How long to wait for another process that holds the session: it may ask for metadata, then for a token, and once
+    /// more for a token, each within the timeout of a request.
+    fn lock_deadline(&self) -> Duration {
+        3 * self.settings.http_timeout + Duration::from_secs(5)
     }
 
     /// Opens the session's store. `known` is where the index says that the session is; `None` chooses anew.

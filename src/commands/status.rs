@@ -88,7 +88,8 @@ fn block(id: &SessionId, entry: &IndexEntry, profile: Option<&str>) -> String {
     let key = &entry.key;
     let token = match access_token_end(id, entry).checked_sub(now).filter(|left| *left > 0) {
         Some(left) => format!("valid for {} (until {})", span(left), moment(now + left)),
-        None => "expired; the next use renews it".to_owned(),
+        None if entry.renewable => "expired; the next use renews it".to_owned(),
+        None => "expired, and the provider gave no refresh token; sign in again".to_owned(),
     };
     let mut rows = Vec::new();
     rows.extend(profile.map(|profile| ("profile", profile.to_owned())));
@@ -131,6 +132,7 @@ fn object(id: &SessionId, entry: &IndexEntry, profile: Option<&str>) -> Value {
         "renewed_at": entry.renewed_at,
         "expires_at": expires_at,
         "expired": expires_at <= unix_now(),
+        "renewable": entry.renewable,
         "ended": entry.ended.as_ref().map(|ended| json!({ "at": ended.at, "reason": ended.reason })),
         "store": entry.backend.name(),
     })

@@ -206,9 +206,7 @@ fn judged(callback: std::result::Result<Callback, CallbackError>) -> Waited {
             let description = description.into_iter().chain(uri).collect::<Vec<_>>().join("; ");
             Waited::Failed(Fault::Refused { error, description: Some(description).filter(|text| !text.is_empty()) })
         }
-        Err(violation) => {
-            Waited::Failed(Fault::Broken { what: "the authorization response".to_owned(), why: violation.to_string() })
-        }
+        Err(violation) => Waited::Failed(Fault::broken("the authorization response", violation.to_string())),
     }
 }
 

@@ -28,6 +28,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
 
 use crate::http::SendError;
+use crate::secret::Secret;
 use crate::ui::foreign;
 
 /// Why a provider's answer cannot be used. Four families that must never be confused: the provider said no, the
@@ -40,7 +41,12 @@ pub enum Fault {
 
     /// An answer that breaks a rule we rely on. `what` names the field or token.
     #[error("{what}: {why}")]
-    Broken { what: String, why: String },
+    Broken {
+        what: String,
+        why: String,
+        /// The refresh token in that answer. The one it was asked with may be spent, so it must not be lost with the rest.
+        successor: Option<Secret>,
+    },
 
     /// The provider or its settings for this client lack something; a person must change a setting.
     #[error("{what}: {why}")]
@@ -70,8 +76,8 @@ pub enum Outcome {
 }
 
 impl Fault {
-    fn broken(what: impl Into<String>, why: impl Into<String>) -> Self {
-        Self::Broken { what: what.into(), why: why.into() }
+    pub fn broken(what: impl Into<String>, why: impl Into<String>) -> Self {
+        Self::Broken { what: what.into(), why: why.into(), successor: None }
     }
 
     fn unsupported(what: impl Into<String>, why: impl Into<String>) -> Self {

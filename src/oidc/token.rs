@@ -266,7 +266,11 @@ pub(super) fn judge(url: &str, response: &HttpResponse) -> Result<HttpResponse, 
         return Err(unavailable(format!("{url} answered with status {}", status.as_u16()), outcome));
     }
     let body = body.map_err(|why| unavailable(format!("the answer of {url} cannot be read: {why}"), Outcome::Lost))?;
-    let straightened = straighten(body)?;
+    let successor = body.get("refresh_token").and_then(Value::as_str).filter(|token| is_token(token)).map(Secret::new);
+    let straightened = straighten(body).map_err(|fault| match fault {
+        Fault::Broken { what, why, .. } => Fault::Broken { what, why, successor },
+        other => other,
+    })?;
 
     let mut answer = HttpResponse::new(Value::Object(straightened).to_string().into_bytes());
     answer.headers_mut().insert(header::CONTENT_TYPE, header::HeaderValue::from_static("application/json"));
@@ -298,6 +302,11 @@ const TOKEN_MAX: usize = 16 * 1024;
 
 /// A lifetime of more than ten years is a mistake in units or an attempt at overflow.
 const LIFETIME_MAX: u64 = 10 * 365 * 86_400;
+
+/// The form of a refresh or ID token: visible ASCII (RFC 6749, appendix A.17), and not too long to be kept.
+fn is_token(text: &str) -> bool {
+    (1..=TOKEN_MAX).contains(&text.len()) && text.chars().all(|c| c.is_ascii_graphic())
+}
 
 /// RFC 6749 §5.1 and §7.1, field by field.
 fn straighten(mut body: Map<String, Value>) -> Result<Map<String, Value>, Fault> {
@@ -333,7 +342,7 @@ fn straighten(mut body: Map<String, Value>) -> Result<Map<String, Value>, Fault>
             Some(Value::String(token)) if token.len() > TOKEN_MAX => {
                 return Err(broken(field, "it is longer than 16 KiB"));
             }
-            Some(Value::String(token)) if !token.chars().all(|c| c.is_ascii_graphic()) => {
+            Some(Value::String(token)) if !is_token(token) => {
                 return Err(broken(field, "it contains spaces, control or non-ASCII characters"));
             }
             Some(Value::String(_)) | None => {}

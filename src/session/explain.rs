@@ -18,7 +18,7 @@ impl Session<'_> {
         let failed = format!("cannot {doing} at `{}`", foreign(&self.settings.issuer));
         match fault {
             Fault::Refused { error, description } => self.refused(&failed, &error, description),
-            Fault::Broken { what, why } => self.broken(&failed, &what, &why),
+            Fault::Broken { what, why, .. } => self.broken(&failed, &what, &why),
             Fault::Unsupported { what, why } => {
                 let error = Error::new(Kind::Config, failed).because_of(format!("{what}: {why}"));
                 if what.contains("device_authorization_endpoint") {

@@ -20,9 +20,6 @@ use crate::store::index::{Ended, IndexEntry};
 use crate::store::lock::{LockKind, SessionLock, Waited};
 use crate::store::{Endpoints, SessionRecord, Store, index};
 
-/// How long to wait for another process that is renewing this session: two requests at the default timeout, and some.
-const LOCK_DEADLINE: Duration = Duration::from_secs(30);
-
 /// A token with less left than this is not worth handing out in place of a new one, in seconds.
 const USABLE: u64 = 10;
 
@@ -42,9 +39,10 @@ pub fn renew(session: &Session<'_>, freshness: &Freshness, cached: Option<Cached
     let seen = cached.as_ref().map_or(entry.generation, |token| token.generation);
     let good =
         |token: &CachedToken| freshness.accepts(token, unix_now()) && (!freshness.force || token.generation > seen);
-    let waited = SessionLock::acquire(&session.state_dir, &session.id, LockKind::Session, LOCK_DEADLINE, |_| {
-        cache::read(&session.id).filter(good)
-    })?;
+    let waited =
+        SessionLock::acquire(&session.state_dir, &session.id, LockKind::Session, session.lock_deadline(), |_| {
+            cache::read(&session.id).filter(good)
+        })?;
     let _lock = match waited {
         Waited::Answered(token) => return Ok(token),
         Waited::Locked(lock) => lock,
@@ -153,14 +151,14 @@ impl<'a> Renewal<'a> {
     }
 
     async fn exchange_and_commit(&mut self, refresh_token: Secret, has_token: bool) -> Result<CachedToken> {
-        // From here on Ctrl-C and SIGTERM wait: between the provider's answer and our commit the only copy of the new
-        // refresh token is in this process.
-        let held = Held::new()?;
         let http = self.session.http()?;
         let identity = self.session.identity(self.record.endpoints.client_secret_in_body)?;
         self.refresh_endpoints(&http).await?;
         let endpoint = parse(&self.record.endpoints.token)?;
 
+        // From here on Ctrl-C and SIGTERM wait: between the provider's answer and our commit the only copy of the new
+        // refresh token is in this process.
+        let held = Held::new()?;
         info!(session = %self.session.id, token = %refresh_token.log_id(), "refreshing");
         let mut answer =
             token::refresh(&http, &identity, &endpoint, &refresh_token, &self.session.settings.resource).await;
@@ -182,6 +180,11 @@ impl<'a> Renewal<'a> {
         }
         let result = match answer {
             Ok(answer) => self.commit(answer),
+            Err(Fault::Broken { what, why, successor: Some(successor) }) => {
+                // Useless but for this: the token that was spent for the answer is not accepted again.
+                self.keep(Some(successor), unix_now())?;
+                Err(self.session.explain("renew the session", Fault::broken(what, why)))
+            }
             Err(fault) => Err(self.failed(fault, &refresh_token, pause.is_some())?),
         };
         held.release().await?;
@@ -207,21 +210,10 @@ impl<'a> Renewal<'a> {
     /// Stores the successor, then judges, then caches.
     fn commit(&mut self, answer: TokenResponse) -> Result<CachedToken> {
         let session = self.session;
-        self.record.generation += 1;
-        self.record.renewed_at = answer.clock.local;
-        // RFC 6749 §6: no refresh token in the answer means that the old one stays good.
-        if let Some(successor) = &answer.refresh_token {
-            self.record.refresh_token = Some(successor.clone());
-        }
         if let Some(scopes) = &answer.scopes {
             self.record.granted_scopes = scopes.clone();
         }
-        self.store.save(&self.record).map_err(|error| {
-            error.hint(format!(
-                "the provider has already replaced the refresh token; run `{}`",
-                session.command("login")
-            ))
-        })?;
+        self.keep(answer.refresh_token.clone(), answer.clock.local)?;
 
         if let Some(id_token) = &answer.id_token {
             let record = &self.record;
@@ -240,6 +232,21 @@ impl<'a> Renewal<'a> {
         index::write(&session.state_dir, &session.id, &self.entry)?;
         info!(session = %session.id, generation = self.record.generation, id_token = answer.id_token.is_some(), "renewed");
         Ok(token)
+    }
+
+    /// Commits the next generation of the session. No successor means that the old refresh token stays good (RFC 6749 §6).
+    fn keep(&mut self, successor: Option<Secret>, now: u64) -> Result<()> {
+        self.record.generation += 1;
+        self.record.renewed_at = now;
+        if let Some(successor) = successor {
+            self.record.refresh_token = Some(successor);
+        }
+        self.store.save(&self.record).map_err(|error| {
+            error.hint(format!(
+                "the provider has already replaced the refresh token; run `{}`",
+                self.session.command("login")
+            ))
+        })
     }
 
     /// What a failed refresh means, recorded under the lock so that those who wait do not each present a dead token.

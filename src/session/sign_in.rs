@@ -3,8 +3,6 @@
 //! The order matters. The store is proved before the person is sent to a browser, the port is bound before an address
 //! is shown, everything is verified before anything is stored, and the browser is told the truth last.
 
-use std::time::Duration;
-
 use openidconnect::Nonce;
 use openidconnect::core::CoreJsonWebKeySet;
 use tracing::info;
@@ -26,7 +24,7 @@ use crate::secret::Secret;
 use crate::settings::{FlowChoice, schema};
 use crate::store::index::{self, IndexEntry};
 use crate::store::lock::{LockKind, SessionLock};
-use crate::store::{SessionRecord, Store};
+use crate::store::{Backend, SessionRecord, Store};
 use crate::ui::foreign;
 
 /// What a sign-in leaves to be told.
@@ -43,9 +41,6 @@ pub struct SignedIn {
     /// Another mdb-login signed in to this session while we waited for it.
     pub by_sibling: bool,
 }
-
-/// How long committing may wait for a process that is renewing the old session.
-const COMMIT_DEADLINE: Duration = Duration::from_secs(30);
 
 impl Session<'_> {
     /// Signs a person in and keeps the session.
@@ -69,7 +64,7 @@ impl Session<'_> {
             self.ui.tell(format!("the session is kept in {}", store.describe()));
         }
         {
-            let _lock = self.lock(LockKind::Session, COMMIT_DEADLINE)?;
+            let _lock = self.lock(LockKind::Session)?;
             store.probe()?;
         }
         runtime()?.block_on(async {
@@ -95,7 +90,7 @@ impl Session<'_> {
             subject: entry.subject,
             issuer: entry.key.issuer,
             expires_at: entry.access_expires_at,
-            renewable: true,
+            renewable: entry.renewable,
             store: entry.backend.worth(),
             by_sibling: true,
         }))
@@ -194,8 +189,10 @@ impl Session<'_> {
         keys: Option<&CoreJsonWebKeySet>,
     ) -> Result<SignedIn> {
         let identity = self.who(context, &response, nonce, keys)?;
+        // A renewal of the old session may count on while the person signs in: what is read must stay true to the end.
+        let _lock = self.lock(LockKind::Session)?;
         let previous = index::read(&self.state_dir, &self.id)?;
-        let mut record = SessionRecord {
+        let record = SessionRecord {
             generation: previous.as_ref().map_or(0, |entry| entry.generation) + 1,
             refresh_token: response.refresh_token.clone(),
             id_token: response.id_token.clone(),
@@ -210,12 +207,7 @@ impl Session<'_> {
             renewed_at: response.clock.local,
             endpoints: endpoints(context.provider),
         };
-        let (mut token, remarks) = hand_out(self, &response, &record)?;
-
-        let _lock = self.lock(LockKind::Session, COMMIT_DEADLINE)?;
-        // A renewal of the old session may have counted on while the person signed in.
-        let generation = index::read(&self.state_dir, &self.id)?.map_or(0, |entry| entry.generation) + 1;
-        (record.generation, token.generation) = (generation, generation);
+        let (token, remarks) = hand_out(self, &response, &record)?;
         store.save(&record)?;
         keep_token(store, self, &token);
         index::write(
@@ -224,8 +216,11 @@ impl Session<'_> {
             &IndexEntry::new(&self.key, &record, store.backend(), token.expires_at),
         )?;
 
+        if let Some(old) = previous.as_ref().filter(|old| old.backend != store.backend()) {
+            self.clear_out(old.backend);
+        }
         self.tell(previous.as_ref(), &record, remarks, context);
-        info!(session = %self.id, generation, "signed in");
+        info!(session = %self.id, generation = record.generation, "signed in");
         Ok(SignedIn {
             who: identity.name.unwrap_or_else(|| foreign(&identity.subject)),
             subject: identity.subject,
@@ -235,6 +230,14 @@ impl Session<'_> {
             store: store.describe(),
             by_sibling: false,
         })
+    }
+
+    /// Deletes the session from the store that it has moved away from.
+    fn clear_out(&self, backend: Backend) {
+        if let Err(error) = self.open_store(Some(backend)).and_then(|store| store.delete()) {
+            let what = format!("the old session could not be removed from {}", backend.worth());
+            self.ui.warn(format!("{what}: {}", error.message()));
+        }
     }
 
     /// What a person should hear once, at sign-in.
@@ -292,10 +295,7 @@ impl Session<'_> {
         if asked && nonce.is_some() {
             return Err(self.explain(
                 "sign in",
-                Fault::Broken {
-                    what: "the token response".to_owned(),
-                    why: "it has no ID token although `openid` was asked for".to_owned(),
-                },
+                Fault::broken("the token response", "it has no ID token although `openid` was asked for"),
             ));
         }
         Ok(by_access_token(&response.access_token))

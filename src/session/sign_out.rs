@@ -41,16 +41,18 @@ pub enum Revocation {
 /// Being told "signed out" must not take longer than this, network or not.
 const REVOCATION_BUDGET: Duration = Duration::from_secs(5);
 
-const LOCK_DEADLINE: Duration = Duration::from_secs(30);
-
 impl Session<'_> {
     /// Signs out. A provider or network that fails is reported, not an error: the session is gone from here anyway.
     pub fn sign_out(&self) -> Result<SignedOut> {
-        let Some(mut entry) = index::read(&self.state_dir, &self.id)? else {
+        let nothing = || {
             cache::clear(&self.id);
-            return Ok(SignedOut { forgotten: false, revocation: Revocation::NothingToRevoke, end_session_url: None });
+            Ok(SignedOut { forgotten: false, revocation: Revocation::NothingToRevoke, end_session_url: None })
         };
-        let _lock = self.lock(LockKind::Session, LOCK_DEADLINE)?;
+        if index::read(&self.state_dir, &self.id)?.is_none() {
+            return nothing();
+        }
+        let _lock = self.lock(LockKind::Session)?;
+        let Some(mut entry) = index::read(&self.state_dir, &self.id)? else { return nothing() };
         // The token goes first: whatever fails below, nobody is handed one any more.
         let access_token = cache::read(&self.id);
         cache::clear(&self.id);

@@ -23,6 +23,9 @@ pub struct IndexEntry {
     pub renewed_at: u64,
     /// Unix seconds.
     pub access_expires_at: u64,
+    /// There is a refresh token.
+    #[serde(default = "yes")]
+    pub renewable: bool,
     /// The provider refused the session for good; nobody else needs to present the dead token.
     pub ended: Option<Ended>,
     /// The provider asked to be left alone until then (`Retry-After`). Unix seconds.
@@ -42,11 +45,16 @@ impl IndexEntry {
             signed_in_at: record.signed_in_at,
             renewed_at: record.renewed_at,
             access_expires_at,
+            renewable: record.refresh_token.is_some(),
             ended: None,
             not_before: None,
             generation: record.generation,
         }
     }
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// When and why a session ended.
@@ -135,6 +143,7 @@ mod tests {
             signed_in_at: 1,
             renewed_at: 2,
             access_expires_at: 3,
+            renewable: true,
             ended: Some(Ended { at: 4, reason: "invalid_grant".into() }),
             not_before: Some(5),
             generation: 6,

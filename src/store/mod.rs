@@ -38,11 +38,9 @@ use self::trouble::Trouble;
 use crate::error::{Error, Result};
 
 /// What the person asked for (`--store`).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StoreChoice {
     /// The system's keyring; on Linux, where there is none, the kernel keyring
-    #[default]
     Auto,
     /// The system's keyring: Secret Service, macOS keychain, Windows Credential Manager
     Keyring,
@@ -59,6 +57,16 @@ pub enum Backend {
     Keyring,
     Kernel,
     File,
+}
+
+impl From<Backend> for StoreChoice {
+    fn from(backend: Backend) -> Self {
+        match backend {
+            Backend::Keyring => Self::Keyring,
+            Backend::Kernel => Self::Kernel,
+            Backend::File => Self::File,
+        }
+    }
 }
 
 impl Backend {
@@ -104,12 +112,13 @@ pub struct Store {
 }
 
 impl Store {
-    /// Opens the store that `choice` means. `known` is where the index says that the session is: `Auto` then looks
-    /// there and nowhere else, and never moves a session. Pass `None` to choose anew, at sign-in.
+    /// Opens the store of a session. `known` is where the index says that it is, and that is final: looking elsewhere
+    /// would leave a refresh token behind that nothing finds again. `choice` matters at sign-in only, with `None`.
     ///
     /// # Errors
-    /// [`crate::error::Kind::Store`]. `Auto` goes on to the kernel keyring only if there is no keyring at all: a locked or hanging
-    /// one holds the person's secrets, and putting a session elsewhere behind their back would be a downgrade.
+    /// [`crate::error::Kind::Store`]. `Auto` goes on to the kernel keyring only if there is no keyring at all: a locked
+    /// or hanging one holds the person's secrets, and putting a session elsewhere behind their back would be a
+    /// downgrade.
     pub fn open(
         state_dir: &Path,
         id: &SessionId,
@@ -120,15 +129,11 @@ impl Store {
     ) -> Result<Self> {
         let store = |items| Self { id: id.clone(), items, fell_back: None };
         let keyring = || Keyring::open(id.as_str(), patience, on_wait);
-        match (choice, known) {
-            (StoreChoice::Keyring, _) | (StoreChoice::Auto, Some(Backend::Keyring)) => {
-                Ok(store(Items::Keyring(keyring()?)))
-            }
-            (StoreChoice::Kernel, _) | (StoreChoice::Auto, Some(Backend::Kernel)) => Ok(store(open_kernel()?)),
-            (StoreChoice::File, _) | (StoreChoice::Auto, Some(Backend::File)) => {
-                Ok(store(Items::File(Files::open(state_dir)?)))
-            }
-            (StoreChoice::Auto, None) => match keyring() {
+        match known.map_or(choice, StoreChoice::from) {
+            StoreChoice::Keyring => Ok(store(Items::Keyring(keyring()?))),
+            StoreChoice::Kernel => Ok(store(open_kernel()?)),
+            StoreChoice::File => Ok(store(Items::File(Files::open(state_dir)?))),
+            StoreChoice::Auto => match keyring() {
                 Ok(keyring) => Ok(store(Items::Keyring(keyring))),
                 Err(Trouble::Absent { why }) => match open_kernel() {
                     Ok(items) => Ok(Self { fell_back: Some(why), ..store(items) }),

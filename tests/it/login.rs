@@ -182,7 +182,7 @@ fn the_result_can_be_had_as_an_object() {
     let issued_at = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
     assert!((issued_at + 3570..=issued_at + 3630).contains(&expires_at), "{expires_at} is not in about an hour");
     let store = result["store"].take();
-    assert!(store.as_str().unwrap().starts_with("file `"), "{store}");
+    assert!(store.as_str().unwrap().starts_with("the file `"), "{store}");
     assert_eq!(
         result,
         json!({

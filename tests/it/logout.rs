@@ -213,3 +213,30 @@ fn a_provider_without_a_sign_out_page_is_named_as_such() {
         warning: the provider has no page that ends the browser's session (`end_session_endpoint`)
     ");
 }
+
+#[test]
+fn a_session_is_found_where_it_is_whatever_the_settings_say_now() {
+    let mut ada = SignedIn::new();
+    ada.sandbox.env("MDB_LOGIN_STORE", "kernel");
+    ada.run(["token", "--force-refresh"]).exits(0);
+    ada.run(["logout"]).exits(0);
+    assert_eq!((ada.idp.counters().revoked, ada.idp.families_alive()), (1, 0));
+    no_secret_is_left(&ada.idp, &ada.sandbox);
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_session_that_moves_leaves_nothing_in_the_old_store() {
+    let mut ada = SignedIn::new();
+    ada.sandbox.env("MDB_LOGIN_STORE", "kernel");
+    sign_in(&ada.sandbox, &[]);
+    let left: Vec<_> = ada
+        .sandbox
+        .files()
+        .into_iter()
+        .filter(|(path, _)| path.extension().is_some_and(|end| end == "secret"))
+        .collect();
+    assert!(left.is_empty(), "{left:?}");
+    ada.run(["logout"]).exits(0);
+    no_secret_is_left(&ada.idp, &ada.sandbox);
+}

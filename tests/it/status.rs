@@ -56,7 +56,7 @@ fn json_has_the_same_for_programs() {
     assert!((now - 60..=now).contains(&time("renewed_at")));
     assert!((now + 3500..=now + 3600).contains(&time("expires_at")));
     let expected = json!({
-        "schema": 1, "profile": null, "who": "ada@example.com", "subject": "00u-ada", "issuer": ada.idp.issuer(),
+        "schema": 1, "renewable": true, "profile": null, "who": "ada@example.com", "subject": "00u-ada", "issuer": ada.idp.issuer(),
         "client_id": CLIENT_ID, "audience": CLIENT_ID, "scope": "openid offline_access", "account": null,
         "signed_in_at": null, "renewed_at": null, "expires_at": null, "expired": false, "ended": null, "store": "file",
     });
@@ -164,4 +164,16 @@ fn a_target_or_profile_is_named_in_the_answer() {
     }
     assert_eq!(ada.status()["profile"], "prod");
     ada.run(["status", "--all", "prod"]).exits(2);
+}
+
+#[test]
+fn a_renewal_that_cannot_happen_is_not_promised() {
+    let ada = SignedIn::with(|behaviour| {
+        behaviour.offline_access_needs_consent = true;
+        behaviour.access_token_lifetime = std::time::Duration::from_secs(1);
+    });
+    std::thread::sleep(std::time::Duration::from_millis(1500));
+    let text = ada.run(["status"]).exits(0).stdout();
+    assert!(text.contains("token         expired, and the provider gave no refresh token; sign in again"), "{text}");
+    assert_eq!(ada.status()["renewable"], json!(false));
 }

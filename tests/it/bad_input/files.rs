@@ -179,7 +179,7 @@ fn state() -> Vec<Row> {
         ),
     ];
     let gone = |_: &_, sandbox: &mut Sandbox| fs::remove_file(of_session(sandbox, "secret")).unwrap();
-    rows.push(row(91, "the stored session is gone", Given::Renewal, gone, 4, "is no longer in file `"));
+    rows.push(row(91, "the stored session is gone", Given::Renewal, gone, 4, "is no longer in the file `"));
     let index = |_: &_, sandbox: &mut Sandbox| fs::write(of_session(sandbox, "json"), "{").unwrap();
     rows.push(row(91, "the index is damaged", Given::Renewal, index, 8, damaged));
     let leftover = |_: &_, sandbox: &mut Sandbox| {

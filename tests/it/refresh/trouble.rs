@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::cases::each;
 use crate::signed_in::{SignedIn, sign_in};
-use crate::support::idp::{Answer, Endpoint, Reply};
+use crate::support::idp::{Answer, Endpoint, Patch, Reply, Rotation};
 
 fn refusal(status: u16, error: &str) -> Answer {
     Answer::Instead(Reply::json(status, &json!({ "error": error, "error_description": "as ordered" })))
@@ -236,4 +236,27 @@ fn a_good_token_is_handed_out_while_the_provider_wants_to_be_left_alone() {
         assert_eq!(outcome.stderr().lines().count(), 1, "{outcome:?}");
     }
     assert_eq!(ada.refreshes(), 1);
+}
+
+#[test]
+fn the_successor_in_an_answer_that_is_otherwise_useless_is_kept() {
+    let spoilt = [
+        (json!({ "expires_in": -1 }), "field `expires_in`: it is negative"),
+        (json!({ "token_type": "DPoP" }), "field `token_type`"),
+        (json!({ "access_token": null }), "field `access_token`"),
+        (json!({ "id_token": 5 }), "field `id_token`"),
+    ];
+    each(spoilt, |(patch, part)| {
+        let ada = SignedIn::stale_with(|behaviour| behaviour.rotation = Rotation::Strict);
+        let before = ada.refresh_token();
+        ada.idp.change(|behaviour| behaviour.refresh_response = patch.into());
+        let outcome = ada.run(["token"]).exits(10);
+        assert!(outcome.stderr().contains(part), "no `{part}` in:\n{outcome:?}");
+        assert_eq!(outcome.stdout(), "");
+        assert_ne!(ada.refresh_token(), before, "the spent token was kept");
+
+        ada.idp.change(|behaviour| behaviour.refresh_response = Patch::none());
+        ada.token();
+        assert_eq!(ada.idp.counters().reuse_detected, 0);
+    });
 }
