@@ -65,6 +65,12 @@ impl<'a> Session<'a> {
         Ok(Self { settings, ui, key, id, state_dir: crate::settings::dirs::state_dir()? })
     }
 
+    /// The session that was found under `id`. Made anew from the settings, the id could miss it: the state folder is part
+    /// of it, as it was spelt at sign-in.
+    pub fn found(settings: &'a Settings, ui: &'a Ui, id: &SessionId) -> Result<Self> {
+        Ok(Self { id: id.clone(), ..Self::new(settings, ui)? })
+    }
+
     /// A token that is fresh enough, from the first rung of the ladder that has one. Never asks a person.
     pub fn token(&self, freshness: &Freshness) -> Result<CachedToken> {
         // Prompts and hooks call this: nothing may come before this line that is not needed for it.
@@ -142,13 +148,18 @@ impl<'a> Session<'a> {
     }
 }
 
-/// The runtime for everything that waits. One thread: nothing here computes, and starting more costs half a
-/// millisecond.
-fn runtime() -> Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_current_thread()
+/// Runs everything that waits. One thread: nothing here computes, and starting more costs half a millisecond.
+///
+/// Does not wait for what the future has left behind: the system's name resolution cannot be taken back, and may go on
+/// for many seconds after a Ctrl-C or a deadline.
+fn block_on<T>(future: impl Future<Output = T>) -> Result<T> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-        .map_err(|error| Error::new(Kind::Failed, "cannot start the event loop").because(error))
+        .map_err(|error| Error::new(Kind::Failed, "cannot start the event loop").because(error))?;
+    let result = runtime.block_on(future);
+    runtime.shutdown_background();
+    Ok(result)
 }
 
 #[cfg(test)]

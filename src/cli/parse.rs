@@ -46,7 +46,9 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Erro
     }
     match (target, &cli.global.profile) {
         (Some(target), Some(profile)) if target != *profile => {
-            let [target, profile] = [target.as_str(), profile].map(foreign);
+            // A connection string may hold a password.
+            let target = if target.contains("://") { "…" } else { target.as_str() };
+            let [target, profile] = [target, profile].map(foreign);
             let text = format!("TARGET `{target}` and `--profile {profile}` name different profiles");
             Err(usage(ErrorKind::ArgumentConflict, text))
         }

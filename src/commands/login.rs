@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::error::{Error, Kind, Result};
 use crate::oidc::token::unix_now;
 use crate::session::{Session, SignedIn};
-use crate::settings::{BrowserChoice, FlowChoice, Settings};
+use crate::settings::{BrowserChoice, FlowChoice, Origin, Settings};
 use crate::ui::{Ui, foreign, moment, span};
 
 pub fn run(settings: &Settings, ui: &Ui) -> Result<()> {
@@ -31,7 +31,9 @@ fn somebody_is_there(session: &Session<'_>, settings: &Settings, ui: &Ui) -> Res
         )
         .hint(format!("run `{}` at a terminal", session.command("login"))));
     }
-    let told = settings.flow == FlowChoice::Device || settings.browser != BrowserChoice::System;
+    // `BROWSER` is set for every program of a desktop; it says nothing about this one.
+    let chosen = settings.browser != BrowserChoice::System && *settings.origin("browser") != Origin::Env("BROWSER");
+    let told = settings.flow == FlowChoice::Device || chosen;
     if told || ui.is_watched() || std::io::stdin().is_terminal() {
         return Ok(());
     }

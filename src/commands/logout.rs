@@ -11,7 +11,7 @@ use crate::ui::{Ui, foreign};
 
 /// Ends the one session that `settings` describe.
 pub fn run(args: &LogoutArgs, settings: &Settings, ui: &Ui) -> Result<()> {
-    let ended = end(args, settings, ui)?;
+    let ended = end(args, &Session::new(settings, ui)?, settings, ui)?;
     if ui.json { ui.data(format!("{ended}\n").as_bytes()) } else { Ok(()) }
 }
 
@@ -20,9 +20,11 @@ pub fn run_all(args: &LogoutArgs, base: &Settings, ui: &Ui) -> Result<()> {
     let state_dir = settings::dirs::state_dir()?;
     let found = index::all(&state_dir)?;
     let (mut ended, mut failed) = (Vec::new(), Vec::new());
-    for (_, entry) in &found.entries {
-        match end(args, &base.for_session(&entry.key), ui) {
+    for (id, entry) in &found.entries {
+        let settings = base.for_session(&entry.key);
+        match Session::found(&settings, ui, id).and_then(|session| end(args, &session, &settings, ui)) {
             Ok(object) => ended.push(object),
+            Err(error) if error.kind() == Kind::Interrupted => return Err(error),
             Err(error) => failed.push(error.because_of(format!("the session at {}", foreign(&entry.key.issuer)))),
         }
     }
@@ -42,8 +44,7 @@ pub fn run_all(args: &LogoutArgs, base: &Settings, ui: &Ui) -> Result<()> {
     }
 }
 
-fn end(args: &LogoutArgs, settings: &Settings, ui: &Ui) -> Result<Value> {
-    let session = Session::new(settings, ui)?;
+fn end(args: &LogoutArgs, session: &Session<'_>, settings: &Settings, ui: &Ui) -> Result<Value> {
     let signed_out = session.sign_out()?;
     report(&signed_out, settings, ui);
     let browser = match &signed_out.end_session_url {

@@ -26,9 +26,9 @@ pub fn run(args: &StatusArgs, settings: &Settings, ui: &Ui) -> Result<()> {
     };
     show(&[(session.id().clone(), entry.clone())], settings.profile.as_deref(), ui)?;
     match entry.ended {
-        Some(ended) => {
-            Err(Error::new(Kind::LoginRequired, "the session has ended").because_of(ended.reason).hint(login()))
-        }
+        Some(ended) => Err(Error::new(Kind::LoginRequired, "the session has ended")
+            .because_of(foreign(&ended.reason))
+            .hint(login())),
         None => Ok(()),
     }
 }
@@ -45,10 +45,11 @@ pub fn run_all(check_with: Option<&Settings>, ui: &Ui) -> Result<()> {
     let mut found = index::all(&state_dir)?;
     let mut failed = Vec::new();
     if let Some(base) = check_with {
-        for (_, entry) in &found.entries {
+        for (id, entry) in &found.entries {
             let settings = base.for_session(&entry.key);
-            if let Err(error) = Session::new(&settings, ui).and_then(|session| check(&session)) {
-                failed.push(error);
+            match Session::found(&settings, ui, id).and_then(|session| check(&session)) {
+                Err(error) if error.kind() == Kind::Interrupted => return Err(error),
+                result => failed.extend(result.err()),
             }
         }
         found = index::all(&state_dir)?;
@@ -84,7 +85,7 @@ fn show(entries: &[(SessionId, IndexEntry)], profile: Option<&str>, ui: &Ui) -> 
 
 fn block(id: &SessionId, entry: &IndexEntry, profile: Option<&str>) -> String {
     let now = unix_now();
-    let who = entry.name.clone().unwrap_or_else(|| foreign(&entry.subject));
+    let who = foreign(entry.name.as_ref().unwrap_or(&entry.subject));
     let key = &entry.key;
     let token = match access_token_end(id, entry).checked_sub(now).filter(|left| *left > 0) {
         Some(left) => format!("valid for {} (until {})", span(left), moment(now + left)),
@@ -100,7 +101,9 @@ fn block(id: &SessionId, entry: &IndexEntry, profile: Option<&str>) -> String {
     rows.push(("scopes", foreign(&key.scopes.join(" "))));
     rows.extend(key.account.as_deref().map(|account| ("account", foreign(account))));
     match &entry.ended {
-        Some(ended) => rows.push(("ended", format!("{} ago: {}", span(now.saturating_sub(ended.at)), ended.reason))),
+        Some(ended) => {
+            rows.push(("ended", format!("{} ago: {}", span(now.saturating_sub(ended.at)), foreign(&ended.reason))))
+        }
         None => rows.push(("token", token)),
     }
     rows.push((

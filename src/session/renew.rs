@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tracing::{debug, info};
 
-use super::{Freshness, Session, runtime};
+use super::{Freshness, Session, block_on};
 use crate::error::{Error, Kind, Result};
 use crate::flow::signals::Held;
 use crate::oidc::access_token;
@@ -37,8 +37,12 @@ pub fn renew(session: &Session<'_>, freshness: &Freshness, cached: Option<Cached
     };
     // Where the cache lies in the store (no kernel keyring), what the caller has seen is what the index knows.
     let seen = cached.as_ref().map_or(entry.generation, |token| token.generation);
-    let good =
-        |token: &CachedToken| freshness.accepts(token, unix_now()) && (!freshness.force || token.generation > seen);
+    // A token that came while we waited is the best that the provider gives, even if it is shorter than `--min-ttl`:
+    // asking once more, for each who waits, would not make it longer.
+    let good = |token: &CachedToken| {
+        let came_meanwhile = token.generation > seen && token.expires_at > unix_now();
+        came_meanwhile || (!freshness.force && freshness.accepts(token, unix_now()))
+    };
     let waited =
         SessionLock::acquire(&session.state_dir, &session.id, LockKind::Session, session.lock_deadline(), |_| {
             cache::read(&session.id).filter(good)
@@ -140,14 +144,14 @@ impl<'a> Renewal<'a> {
             return Err(self
                 .session
                 .login_required(format!(
-                    "the token for {} has expired, and the provider gave no refresh token",
+                    "the token for {} cannot be renewed, as the provider gave no refresh token",
                     self.session.name()
                 ))
                 .hint("allow refresh tokens for this client at the provider, and ask for `offline_access`"));
         };
         // A refresh token whose successor cannot be stored must not be spent.
         self.store.probe()?;
-        runtime()?.block_on(self.exchange_and_commit(refresh_token, has_token))
+        block_on(self.exchange_and_commit(refresh_token, has_token))?
     }
 
     async fn exchange_and_commit(&mut self, refresh_token: Secret, has_token: bool) -> Result<CachedToken> {
@@ -217,8 +221,15 @@ impl<'a> Renewal<'a> {
 
         if let Some(id_token) = &answer.id_token {
             let record = &self.record;
-            id_token::unchanged(id_token, &record.issuer, &record.subject, &record.id_token_audience)
-                .map_err(|fault| session.explain("renew the session", fault))?;
+            if let Err(fault) =
+                id_token::unchanged(id_token, &record.issuer, &record.subject, &record.id_token_audience)
+            {
+                // Whatever the next answer says of itself, this is not the session that the person signed in to.
+                self.end(fault.to_string())?;
+                return Err(session
+                    .explain("renew the session", fault)
+                    .hint(format!("run `{}`", session.command("login"))));
+            }
         }
         let (token, remarks) = hand_out(session, &answer, &self.record)?;
         // Said aloud at sign-in; a prompt that renews once an hour must not repeat it for ever.
@@ -249,6 +260,14 @@ impl<'a> Renewal<'a> {
         })
     }
 
+    /// Ends the session for everybody. The access token is left to its expiry: it is as good as before, and a server
+    /// would still take it.
+    fn end(&mut self, reason: String) -> Result<()> {
+        self.store.delete()?;
+        self.entry.ended = Some(Ended { at: unix_now(), reason });
+        index::write(&self.session.state_dir, &self.session.id, &self.entry)
+    }
+
     /// What a failed refresh means, recorded under the lock so that those who wait do not each present a dead token.
     fn failed(&mut self, fault: Fault, presented: &Secret, replayed: bool) -> Result<Error> {
         let session = self.session;
@@ -265,10 +284,7 @@ impl<'a> Renewal<'a> {
                 if replayed {
                     reason.push_str("; the answer to a first request had been lost, and the provider had already replaced the token");
                 }
-                // The access token is left to its expiry: it is as good as before, and a server would still take it.
-                self.store.delete()?;
-                self.entry.ended = Some(Ended { at: unix_now(), reason: format!("the provider says {reason}") });
-                index::write(&session.state_dir, &session.id, &self.entry)?;
+                self.end(format!("the provider says {reason}"))?;
                 Ok(session
                     .login_required(format!("the session for {} has ended", session.name()))
                     .because_of(format!("the provider says {reason}")))

@@ -9,7 +9,7 @@ use tracing::info;
 use url::Url;
 
 use super::renew::{endpoints, hand_out, keep_token};
-use super::{Session, runtime};
+use super::{Session, block_on};
 use crate::error::{Error, Kind, Result};
 use crate::flow::code::{self, End};
 use crate::flow::redirect::{BindError, Listener, Outcome, Waiting};
@@ -67,7 +67,7 @@ impl Session<'_> {
             let _lock = self.lock(LockKind::Session)?;
             store.probe()?;
         }
-        runtime()?.block_on(async {
+        block_on(async {
             let mut page = None;
             let result = tokio::select! {
                 result = self.sign_in_with(&store, &mut page) => result,
@@ -79,14 +79,14 @@ impl Session<'_> {
                 page.finish(self.outcome(&result)).await;
             }
             result
-        })
+        })?
     }
 
     /// The session that another process has signed in to meanwhile.
     fn sibling(&self, before: u64) -> Result<Option<SignedIn>> {
         let entry = index::read(&self.state_dir, &self.id)?;
         Ok(entry.filter(|entry| entry.signed_in_at > before && entry.ended.is_none()).map(|entry| SignedIn {
-            who: entry.name.clone().unwrap_or_else(|| foreign(&entry.subject)),
+            who: foreign(entry.name.as_ref().unwrap_or(&entry.subject)),
             subject: entry.subject,
             issuer: entry.key.issuer,
             expires_at: entry.access_expires_at,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tracing::info;
 use url::Url;
 
-use super::{Session, runtime};
+use super::{Session, block_on};
 use crate::error::Result;
 use crate::flow::end_session;
 use crate::oidc::logout;
@@ -62,13 +62,13 @@ impl Session<'_> {
         let store = self.open_store(Some(entry.backend))?;
         // A record that cannot be read can still be deleted.
         let record = store.load().ok().flatten();
-        store.delete()?;
-        index::remove(&self.state_dir, &self.id)?;
-
+        // Revoked before it is deleted: who is interrupted here can sign out again, and the token is not lost to us alone.
         let revocation = match &record {
             Some(record) => self.revoke(record, access_token.as_ref().map(|cached| &cached.token)),
             None => Revocation::NothingToRevoke,
         };
+        store.delete()?;
+        index::remove(&self.state_dir, &self.id)?;
         info!(session = %self.id, ?revocation, "signed out");
         let end_session_url = record.as_ref().and_then(|record| {
             logout::end_session_url(
@@ -82,7 +82,7 @@ impl Session<'_> {
 
     /// Sends the browser to the provider's own sign-out page. Gives whether it went.
     pub fn end_browser_session(&self, url: &Url) -> Result<bool> {
-        runtime()?.block_on(end_session::run(self.ui, self.settings, url))
+        block_on(end_session::run(self.ui, self.settings, url))?
     }
 
     /// Revokes the refresh token, and with it the grant (RFC 7009 §2.1); then the access token, as far as the provider
@@ -108,9 +108,7 @@ impl Session<'_> {
                 outcome: Outcome::Lost,
                 retry_after: None,
             };
-            Ok(runtime()?.block_on(async {
-                tokio::time::timeout(REVOCATION_BUDGET, requests).await.unwrap_or_else(|_| Err(late()))
-            }))
+            block_on(async { tokio::time::timeout(REVOCATION_BUDGET, requests).await.unwrap_or_else(|_| Err(late())) })
         };
         match attempt() {
             Ok(Ok(())) => Revocation::Done,
