@@ -134,11 +134,9 @@ fn a_browser_command_gets_the_local_link_and_nothing_else() {
     let mut sandbox = sandbox(&idp);
     let (script, record) = recorder(&sandbox, "");
     let template = format!("{script} --profile 'for work' %s");
-    for (variable, command, expected) in [
-        ("MDB_LOGIN_BROWSER", script.as_str(), &[][..]),
-        ("MDB_LOGIN_BROWSER", &template, &["--profile", "for work"]),
-        ("BROWSER", &script, &[]),
-    ] {
+    for (variable, command, expected) in
+        [("MDB_LOGIN_BROWSER", script.as_str(), &[][..]), ("MDB_LOGIN_BROWSER", &template, &["--profile", "for work"])]
+    {
         sandbox.unset("MDB_LOGIN_BROWSER").env(variable, command);
         let mut login = sandbox.spawn(["login"]);
         let url = login.start_url();
@@ -160,6 +158,20 @@ fn a_browser_command_gets_the_local_link_and_nothing_else() {
         std::fs::remove_file(&record).unwrap();
         sandbox.unset(variable);
     }
+}
+
+/// `BROWSER` is set for every program of a desktop, so it is no sign that somebody waits for this one.
+#[test]
+fn a_desktop_s_browser_variable_alone_does_not_stand_for_a_person() {
+    let idp = provider(|_| {});
+    let mut sandbox = sandbox(&idp);
+    sandbox.unset("MDB_LOGIN_BROWSER").env("BROWSER", "true");
+    let outcome = sandbox.run(["login"]).exits(4);
+    assert!(
+        outcome.stderr().starts_with("error: signing in needs a person, and this is not a terminal"),
+        "{outcome:?}"
+    );
+    assert!(idp.log().is_empty(), "the provider was asked");
 }
 
 #[test]
