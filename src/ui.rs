@@ -74,6 +74,14 @@ impl Ui {
         }
     }
 
+    /// The result of a command that went on after failures: the first is its own, the others are said here.
+    pub fn first_of(&self, failures: Vec<Error>) -> Result<()> {
+        let mut failures = failures.into_iter();
+        let Some(first) = failures.next() else { return Ok(()) };
+        failures.for_each(|error| self.error(&error));
+        Err(first)
+    }
+
     /// The last words of a command that failed.
     pub fn error(&self, error: &Error) {
         let mut text = String::new();

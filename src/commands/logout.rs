@@ -34,14 +34,7 @@ pub fn run_all(args: &LogoutArgs, base: &Settings, ui: &Ui) -> Result<()> {
     } else if ended.is_empty() && failed.is_empty() {
         ui.note("there is no session");
     }
-    let mut failed = failed.into_iter();
-    match failed.next() {
-        None => Ok(()),
-        Some(first) => {
-            failed.for_each(|error| ui.error(&error));
-            Err(first)
-        }
-    }
+    ui.first_of(failed)
 }
 
 fn end(args: &LogoutArgs, session: &Session<'_>, settings: &Settings, ui: &Ui) -> Result<Value> {

@@ -64,14 +64,7 @@ pub fn run_all(check_with: Option<&Settings>, ui: &Ui) -> Result<()> {
         show(&found.entries, None, ui)?;
     }
     failed.extend(found.unreadable.into_iter().map(|(_, error)| error));
-    let mut failed = failed.into_iter();
-    match failed.next() {
-        None => Ok(()),
-        Some(first) => {
-            failed.for_each(|error| ui.error(&error));
-            Err(first)
-        }
-    }
+    ui.first_of(failed)
 }
 
 fn show(entries: &[(SessionId, IndexEntry)], profile: Option<&str>, ui: &Ui) -> Result<()> {

@@ -5,9 +5,8 @@
 
 use serde_json::{Map, Value};
 
-use super::id_token::display_name;
 use super::token::Clock;
-use super::{decode_jwt, shown};
+use super::{audiences, decode_jwt, shown};
 use crate::secret::Secret;
 use crate::ui::foreign;
 
@@ -22,9 +21,6 @@ pub struct Expectation<'a> {
 pub struct Verdict {
     /// Local time, seconds since 1970: the earlier of `exp` and the lifetime that the provider stated.
     pub expires_at: u64,
-    pub subject: Option<String>,
-    /// A name to show, made safe to show.
-    pub name: Option<String>,
     /// Why a MongoDB server would refuse it although it is a JWT for the right audience; a clause each.
     pub server_would_refuse: Vec<String>,
 }
@@ -87,8 +83,6 @@ pub fn judge(
     }
     Ok(Verdict {
         expires_at: clock.to_local(expires_at),
-        subject: claims.get("sub").and_then(Value::as_str).map(str::to_owned),
-        name: display_name(claims),
         server_would_refuse: server_rules(&decoded.header, claims, audiences.len(), expected.issuer, clock.provider),
     })
 }
@@ -134,14 +128,6 @@ fn server_rules(
         broken.push("its `nbf` lies in the future".to_owned());
     }
     broken
-}
-
-fn audiences(claims: &Map<String, Value>) -> Vec<String> {
-    match claims.get("aud") {
-        Some(Value::String(one)) => vec![one.clone()],
-        Some(Value::Array(many)) => many.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
-        _ => Vec::new(),
-    }
 }
 
 /// A NumericDate (RFC 7519 §2), which may have a fraction.

@@ -8,7 +8,7 @@ use openidconnect::{
 use serde_json::{Map, Value};
 use std::str::FromStr;
 
-use super::{Fault, decode_jwt, shown};
+use super::{Fault, audiences, decode_jwt, shown};
 use crate::secret::Secret;
 use crate::ui::foreign;
 
@@ -96,7 +96,7 @@ pub fn unchanged(id_token: &Secret, issuer: &str, subject: &str, audience: &[Str
     if claims.get("sub").and_then(Value::as_str) != Some(subject) {
         return Err(changed("sub"));
     }
-    let now = texts(&claims, "aud");
+    let now = audiences(&claims);
     if !audience.iter().all(|one| now.contains(one)) {
         return Err(changed("aud"));
     }
@@ -108,7 +108,7 @@ fn identity(claims: &Map<String, Value>) -> Result<Identity, Fault> {
     if subject.is_empty() || subject.len() > SUBJECT_MAX {
         return Err(broken("its `sub` is empty or longer than 255 characters"));
     }
-    Ok(Identity { subject: subject.to_owned(), name: display_name(claims), audience: texts(claims, "aud") })
+    Ok(Identity { subject: subject.to_owned(), name: display_name(claims), audience: audiences(claims) })
 }
 
 /// The claim by which a person would recognise the account.
@@ -118,14 +118,6 @@ pub fn display_name(claims: &Map<String, Value>) -> Option<String> {
         .find_map(|claim| claims.get(claim)?.as_str())
         .map(foreign)
         .filter(|name| !name.trim().is_empty())
-}
-
-fn texts(claims: &Map<String, Value>, claim: &str) -> Vec<String> {
-    match claims.get(claim) {
-        Some(Value::String(one)) => vec![one.clone()],
-        Some(Value::Array(many)) => many.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
-        _ => Vec::new(),
-    }
 }
 
 fn broken(why: &str) -> Fault {

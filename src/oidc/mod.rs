@@ -139,6 +139,15 @@ pub fn decode_jwt(token: &str) -> Result<DecodedJwt, String> {
     Ok(DecodedJwt { header: part("header", header)?, claims: part("payload", claims)? })
 }
 
+/// The `aud` claim, which may be one text or a list of them (RFC 7519 §4.1.3). Anything else is no audience.
+fn audiences(claims: &Map<String, Value>) -> Vec<String> {
+    match claims.get("aud") {
+        Some(Value::String(one)) => vec![one.clone()],
+        Some(Value::Array(many)) => many.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
+        _ => Vec::new(),
+    }
+}
+
 /// A text claim or field, made safe to show.
 fn shown(value: Option<&Value>) -> String {
     match value {

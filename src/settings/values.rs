@@ -4,11 +4,12 @@
 //! The reasons never repeat the value: it may be a password that was pasted into the wrong place.
 
 use std::fmt;
-use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use url::{Host, Url};
+use url::Url;
+
+use crate::http::is_loopback;
 
 /// The scopes to ask for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -154,16 +155,6 @@ pub fn issuer(value: &str) -> Result<String, Reason> {
         return Err("must use https; plain http is for `localhost`, `127.0.0.0/8` and `[::1]` only".into());
     }
     Ok(value.to_owned())
-}
-
-/// Whether the URL's host is this machine by definition, without asking DNS.
-fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Domain(name)) => name == "localhost",
-        Some(Host::Ipv4(address)) => IpAddr::V4(address).is_loopback(),
-        Some(Host::Ipv6(address)) => IpAddr::V6(address).is_loopback(),
-        None => false,
-    }
 }
 
 /// A client identifier: RFC 6749 appendix A.1, less the space that nobody means.
