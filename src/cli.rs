@@ -16,7 +16,7 @@ use clap_complete::engine::ArgValueCandidates;
 
 pub use complete::{complete, script};
 pub use flags::{BrowserArgs, SessionArgs, SignInArgs};
-pub use parse::{parse, report};
+pub use parse::{parse, parse_cached, report};
 
 use crate::settings::{Request, schema};
 use crate::ui::Ui;

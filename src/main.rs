@@ -1,49 +1,45 @@
-//! `mdb-login`: sign in once with the company's identity, and every MongoDB tool on the machine works.
+//! `mdb-login`, as people and scripts call it: hands out a cached access token, or starts the full program.
 //!
-//! Read `session.rs` first: it is the ladder that everything else serves.
-
-mod cli;
-mod commands;
-mod error;
-mod flow;
-mod http;
-mod log;
-mod oidc;
-mod secret;
-mod session;
-mod settings;
-mod store;
-mod ui;
+//! On Linux these are two files, because of what the loader does before `main`: the full program carries 240 KB of tables
+//! that hold addresses (TLS, HTTP, D-Bus, the manual), and a page fault for each page of them costs more than everything
+//! that a cached token needs. This one has none of that, and no code for networks either. Elsewhere there is no cache
+//! that is read without asking a service, and this is the full program itself.
 
 use std::process::ExitCode;
 
-/// Parses, runs, and turns the result into an exit code; nothing else ends the process.
 fn main() -> ExitCode {
-    hide_memory();
-    if let Some(code) = cli::complete() {
-        return code;
-    }
-    let cli = match cli::parse(std::env::args_os()) {
-        Ok(cli) => cli,
-        Err(error) => return cli::report(&error),
-    };
-    log::set_up(cli.global.verbose);
-    let ui = cli.global.ui();
-    match commands::run(&cli, &ui) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            ui.error(&error);
-            ExitCode::from(error.kind().exit_code())
-        }
-    }
+    #[cfg(target_os = "linux")]
+    return mdb_login::run_cached().unwrap_or_else(full::start);
+    #[cfg(not(target_os = "linux"))]
+    mdb_login::run()
 }
 
-/// No core dump, and no debugger of the same user: both would see tokens. Programs that we start get both back.
-fn hide_memory() {
-    #[cfg(target_os = "linux")]
-    {
-        use rustix::process::{DumpableBehavior, set_dumpable_behavior};
-        // A kernel that refuses (a strict seccomp filter) leaves us as any other program is.
-        let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
+#[cfg(target_os = "linux")]
+mod full {
+    use std::io::{self, Write as _};
+    use std::os::unix::process::CommandExt as _;
+    use std::path::PathBuf;
+    use std::process::{Command, ExitCode};
+
+    /// Becomes the full program, in the same process; comes back only if that is not possible.
+    pub fn start() -> ExitCode {
+        let error = match program() {
+            Ok(program) => {
+                let mut args = std::env::args_os();
+                let name = args.next().unwrap_or_else(|| "mdb-login".into());
+                let error = Command::new(&program).arg0(name).args(args).exec();
+                format!("cannot start `{}`\n  caused by: {error}", program.display())
+            }
+            Err(error) => format!("cannot find out where this program is\n  caused by: {error}"),
+        };
+        let hint = "`mdb-login` and `mdb-login-full` belong into one folder: install both";
+        // Without a stderr there is nobody to tell.
+        let _ = writeln!(io::stderr(), "error: {error}\nhint: {hint}");
+        ExitCode::FAILURE
+    }
+
+    /// The file beside this one, wherever a link to this one lies; never one from `PATH`, which is anybody's choice.
+    fn program() -> io::Result<PathBuf> {
+        Ok(std::env::current_exe()?.with_file_name("mdb-login-full"))
     }
 }

@@ -54,7 +54,7 @@ impl Freshness {
     fn accepts(&self, token: &CachedToken, now: u64) -> bool {
         let lifetime = token.expires_at.saturating_sub(token.issued_at);
         let needed = self.min_ttl.map_or(DEFAULT_MIN_TTL.as_secs().min(lifetime / 2), |ttl| ttl.as_secs());
-        token.expires_at > now + needed
+        !self.force && token.expires_at > now + needed
     }
 }
 
@@ -73,12 +73,15 @@ impl<'a> Session<'a> {
 
     /// A token that is fresh enough, from the first rung of the ladder that has one. Never asks a person.
     pub fn token(&self, freshness: &Freshness) -> Result<CachedToken> {
-        // Prompts and hooks call this: nothing may come before this line that is not needed for it.
-        let cached = cache::read(&self.id);
-        match cached {
-            Some(token) if !freshness.force && freshness.accepts(&token, unix_now()) => Ok(token),
+        match cache::read(&self.id) {
+            Some(token) if freshness.accepts(&token, unix_now()) => Ok(token),
             cached => renew::renew(self, freshness, cached),
         }
+    }
+
+    /// The first rung alone: what the cache has, if it is fresh enough.
+    pub fn cached_token(&self, freshness: &Freshness) -> Option<CachedToken> {
+        cache::read(&self.id).filter(|token| freshness.accepts(token, unix_now()))
     }
 
     pub fn id(&self) -> &SessionId {

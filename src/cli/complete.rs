@@ -21,9 +21,16 @@ const VARIABLE: &str = "MDB_LOGIN_COMPLETE";
 /// The name that scripts complete and call: whatever `mdb-login` is on the PATH, not where this one happens to be.
 const PROGRAM: &str = "mdb-login";
 
+/// Whether a completion script is asking.
+pub fn is_asked() -> bool {
+    std::env::var_os(VARIABLE).is_some()
+}
+
 /// Answers a completion script; `None` if none asked, which costs one look at the environment.
 pub fn complete() -> Option<ExitCode> {
-    std::env::var_os(VARIABLE)?;
+    if !is_asked() {
+        return None;
+    }
     let mut args: Vec<OsString> = std::env::args_os().collect();
     let word_count = args.iter().skip_while(|arg| *arg != "--").count().saturating_sub(1);
     // The word to complete is empty, and has been lost on the way: Windows PowerShell drops such arguments.

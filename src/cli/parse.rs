@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, Subcommand};
 
-use super::{Cli, Command, GlobalArgs, LoginArgs, LogoutArgs, StatusArgs, TokenArgs};
+use super::{Cli, Command, GlobalArgs, LoginArgs, LogoutArgs, StatusArgs, TokenArgs, complete};
 use crate::error::{Error, Kind};
 use crate::settings::schema;
 use crate::ui::{Ui, foreign};
@@ -22,17 +22,11 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Erro
     let mut args: Vec<OsString> = args.into_iter().collect();
     refuse_secrets(&args)?;
     let implied = insert_login(&mut args);
-    let mut cli = match token_only(&args).map_or_else(|| Cli::try_parse_from(&args), Ok) {
+    let mut cli = match Cli::try_parse_from(&args) {
         Ok(cli) => cli,
         Err(error) => return Err(explain(error, &args, implied.as_ref())),
     };
-    let target = match &cli.command {
-        Command::Login(LoginArgs { target, .. })
-        | Command::Token(TokenArgs { target, .. })
-        | Command::Status(StatusArgs { target, .. })
-        | Command::Logout(LogoutArgs { target, .. }) => target.target.clone(),
-        Command::Profile(_) | Command::Completions(_) | Command::Man(_) => None,
-    };
+    let target = target(&cli.command);
     if let Some(implied) = &implied {
         cli.global.nearest_command = implied.nearest_command;
         if let Some(command) = target.as_deref().filter(|target| COMMANDS.contains(target)) {
@@ -44,7 +38,23 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Erro
             ));
         }
     }
-    match (target, &cli.global.profile) {
+    with_target(cli)
+}
+
+/// The TARGET that was typed.
+fn target(command: &Command) -> Option<String> {
+    match command {
+        Command::Login(LoginArgs { target, .. })
+        | Command::Token(TokenArgs { target, .. })
+        | Command::Status(StatusArgs { target, .. })
+        | Command::Logout(LogoutArgs { target, .. }) => target.target.clone(),
+        Command::Profile(_) | Command::Completions(_) | Command::Man(_) => None,
+    }
+}
+
+/// TARGET and `--profile` are one value from here on.
+fn with_target(mut cli: Cli) -> Result<Cli, clap::Error> {
+    match (target(&cli.command), &cli.global.profile) {
         (Some(target), Some(profile)) if target != *profile => {
             // A connection string may hold a password.
             let target = if target.contains("://") { "…" } else { target.as_str() };
@@ -75,14 +85,15 @@ enum TokenCommand {
     Token(TokenArgs),
 }
 
-/// Reads a `token` line without defining the other commands: that takes longer than everything else that handing out a
-/// cached token needs. What is wrong with a line, and all help, comes from the whole definition.
-fn token_only(args: &[OsString]) -> Option<Cli> {
-    if args.get(command_position(args))? != "token" {
+/// Reads a line that a cached token may answer, without defining the other commands: that takes longer than everything
+/// else that handing out a cached token needs. What is wrong with a line, and all help, comes from [`parse`].
+pub fn parse_cached(args: impl IntoIterator<Item = OsString>) -> Option<Cli> {
+    let args: Vec<OsString> = args.into_iter().collect();
+    if args.get(command_position(&args))? != "token" || complete::is_asked() {
         return None;
     }
     let TokenLine { global, command: TokenCommand::Token(token) } = TokenLine::try_parse_from(args).ok()?;
-    Some(Cli { global, command: Command::Token(token) })
+    with_target(Cli { global, command: Command::Token(token) }).ok()
 }
 
 /// Prints what [`parse`] gave in place of a command line, and gives the exit code: help and version are no failures.

@@ -13,6 +13,16 @@ use crate::error::Result;
 use crate::settings::{preview, resolve};
 use crate::ui::Ui;
 
+/// Runs `token` if a cached token is all that it needs, and nothing is to be said on the way; `None` otherwise.
+pub fn run_cached(cli: &Cli, ui: &Ui) -> Option<Result<()>> {
+    match &cli.command {
+        Command::Token(args) if cli.global.verbose == 0 => {
+            token::run_cached(args, &resolve(&args.request(&cli.global)).ok()?, ui)
+        }
+        _ => None,
+    }
+}
+
 /// Runs the command that was typed. Settings are read by those that need them, and by nobody else: help, completions
 /// and manual must work with a broken configuration.
 pub fn run(cli: &Cli, ui: &Ui) -> Result<()> {

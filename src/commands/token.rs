@@ -15,18 +15,36 @@ use crate::ui::{Ui, foreign};
 
 pub fn run(args: &TokenArgs, settings: &Settings, ui: &Ui) -> Result<()> {
     let session = Session::new(settings, ui)?;
-    let token = session.token(&Freshness { min_ttl: settings.min_ttl, force: args.force_refresh })?;
-    if let Some(path) = &args.token_file {
-        return write_file(path, token.token.expose());
+    let token = session.token(&freshness(args, settings))?;
+    match &args.token_file {
+        Some(path) => write_file(path, token.token.expose()),
+        None => print(&token, args, settings, ui),
     }
+}
+
+/// The first rung alone; `None` if it takes more than a look at the cache. Prompts and hooks come this way: nothing may
+/// be done here that a cached token does not need.
+pub fn run_cached(args: &TokenArgs, settings: &Settings, ui: &Ui) -> Option<Result<()>> {
+    if args.token_file.is_some() {
+        return None;
+    }
+    let token = Session::new(settings, ui).ok()?.cached_token(&freshness(args, settings))?;
+    Some(print(&token, args, settings, ui))
+}
+
+fn freshness(args: &TokenArgs, settings: &Settings) -> Freshness {
+    Freshness { min_ttl: settings.min_ttl, force: args.force_refresh }
+}
+
+fn print(token: &CachedToken, args: &TokenArgs, settings: &Settings, ui: &Ui) -> Result<()> {
     let output = if ui.json { TokenOutput::Json } else { args.output };
     let text = match output {
         // Byte-exact for pipes and files: MongoDB's drivers send a line break along and are refused.
         TokenOutput::Raw if ui.stdout_is_terminal() => format!("{}\n", token.token.expose()),
         TokenOutput::Raw => token.token.expose().to_owned(),
-        TokenOutput::Json => json(&token, settings.profile.as_deref()),
+        TokenOutput::Json => json(token, settings.profile.as_deref()),
         TokenOutput::Header => format!("Authorization: Bearer {}\n", token.token.expose()),
-        TokenOutput::Env => env(&token, args.shell.unwrap_or_else(usual_shell)),
+        TokenOutput::Env => env(token, args.shell.unwrap_or_else(usual_shell)),
     };
     if ui.stdout_is_terminal() {
         ui.warn("this is a live credential, and it is on your screen now");

@@ -41,7 +41,7 @@ pub fn renew(session: &Session<'_>, freshness: &Freshness, cached: Option<Cached
     // asking once more, for each who waits, would not make it longer.
     let good = |token: &CachedToken| {
         let came_meanwhile = token.generation > seen && token.expires_at > unix_now();
-        came_meanwhile || (!freshness.force && freshness.accepts(token, unix_now()))
+        came_meanwhile || freshness.accepts(token, unix_now())
     };
     let waited =
         SessionLock::acquire(&session.state_dir, &session.id, LockKind::Session, session.lock_deadline(), |_| {
