@@ -178,12 +178,24 @@ const FOREIGN_MAX: usize = 200;
 /// kin), line breaks, and invisible or direction-changing characters become visible escapes, and what is longer than
 /// 200 characters is cut.
 pub fn foreign(text: &str) -> String {
+    match text.char_indices().nth(FOREIGN_MAX) {
+        Some((end, _)) => visible(text.get(..end).unwrap_or_default()) + "…",
+        None => visible(text),
+    }
+}
+
+/// One word of a command that a person is to paste into a shell: quoted where the shell would otherwise split or
+/// interpret it, and whole however long it is. A word with characters that deceive is shown with escapes in their place,
+/// and no longer means the same.
+pub fn shell_quoted(word: &str) -> String {
+    let word = visible(word);
+    // Refused is a NUL, which is an escape by now.
+    shlex::try_quote(&word).map_or_else(|_| word.clone(), Into::into)
+}
+
+fn visible(text: &str) -> String {
     let mut shown = String::new();
-    for (count, c) in text.chars().enumerate() {
-        if count == FOREIGN_MAX {
-            shown.push('…');
-            break;
-        }
+    for c in text.chars() {
         if is_deceptive(c) {
             let _ = write!(shown, "\\u{{{:x}}}", u32::from(c));
         } else {
@@ -206,7 +218,7 @@ fn is_deceptive(c: char) -> bool {
 mod tests {
     use proptest::prelude::*;
 
-    use super::{foreign, is_deceptive, moment, span};
+    use super::{foreign, is_deceptive, moment, shell_quoted, span};
 
     #[test]
     fn times_read_well() {
@@ -240,10 +252,30 @@ mod tests {
         assert_eq!(foreign(&"x".repeat(300)).chars().count(), 201);
     }
 
+    #[test]
+    fn a_quoted_word_is_whole_and_shows_what_is_in_it() {
+        for (word, expected) in [
+            ("prod", "prod"),
+            ("", "''"),
+            ("/home/ada lovelace/x", "'/home/ada lovelace/x'"),
+            ("it's $(x)", "\"it's \"'$(x)'"),
+            ("\u{1b}[2J\0", r#""\\u{1b}[2J\\u{0}""#),
+        ] {
+            assert_eq!(shell_quoted(word), expected);
+        }
+        let long = "x".repeat(300);
+        assert_eq!(shell_quoted(&long), long);
+    }
+
     proptest! {
         #[test]
+        fn a_shell_reads_back_what_was_quoted(word in "[ -~äß€]*") {
+            prop_assert_eq!(shlex::split(&shell_quoted(&word)), Some(vec![word]));
+        }
+
+        #[test]
         fn nothing_deceptive_survives(text in any::<String>()) {
-            prop_assert!(!foreign(&text).chars().any(is_deceptive));
+            prop_assert!(!foreign(&text).chars().any(is_deceptive) && !shell_quoted(&text).chars().any(is_deceptive));
         }
     }
 }

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use crate::error::{Error, Kind, Result};
 use crate::secret::Secret;
 use crate::settings::ClientSecretSource;
-use crate::ui::foreign;
+use crate::ui::{foreign, shell_quoted};
 
 /// Bytes. A secret is shorter; a longer file is another file.
 const MAX: usize = 4096;
@@ -46,7 +46,7 @@ fn from_file(path: &Path) -> Result<Vec<u8>> {
         use std::os::unix::fs::PermissionsExt as _;
         if metadata.permissions().mode() & 0o077 != 0 {
             return Err(Error::new(Kind::Config, format!("the client secret file `{shown}` can be read by others"))
-                .hint(format!("run `chmod 600 {shown}`")));
+                .hint(format!("run `chmod 600 {}`", shell_quoted(&path.to_string_lossy()))));
         }
     }
     std::fs::read(path).map_err(failed)

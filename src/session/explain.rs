@@ -5,12 +5,7 @@ use crate::error::{Error, Kind};
 use crate::oidc::Fault;
 use crate::oidc::access_token::Refusal;
 use crate::settings::schema::{self, Setting, Shape};
-use crate::ui::foreign;
-
-/// A word for a shell.
-fn quoted(text: &str) -> String {
-    shlex::try_quote(text).map_or_else(|_| text.to_owned(), Into::into)
-}
+use crate::ui::{foreign, shell_quoted};
 
 impl Session<'_> {
     /// Explains a fault that met `doing` ("sign in", "renew the session").
@@ -93,7 +88,6 @@ impl Session<'_> {
             Some(text) => format!("the provider says `{code}`: {text}"),
             None => format!("the provider says `{code}`"),
         };
-        // Many tenants forbid the device flow, and their users are told nothing useful (AADSTS53003, AADSTS50199).
         let error = Error::new(kind, failed).because_of(reason);
         match hint {
             Some(hint) => error.hint(hint),
@@ -110,15 +104,16 @@ impl Session<'_> {
         match (&self.settings.profile, setting.flag) {
             (Some(profile), _) => {
                 let assignment = format!("{}={value}", setting.key);
-                format!("`mdb-login profile set {} {}`", quoted(profile), quoted(&assignment))
+                format!("`mdb-login profile set {} {}`", shell_quoted(profile), shell_quoted(&assignment))
             }
             (None, Some(flag)) if setting.shape == Shape::Switch => format!("`{flag}`"),
             (None, Some(flag)) if setting.shape == Shape::Words => {
-                let flags: Vec<String> = value.split(' ').map(|word| format!("{flag} {}", quoted(word))).collect();
+                let flags: Vec<String> =
+                    value.split(' ').map(|word| format!("{flag} {}", shell_quoted(word))).collect();
                 format!("`{}`", flags.join(" "))
             }
-            (None, Some(flag)) => format!("`{flag} {}`", quoted(value)),
-            (None, None) => format!("`{}={}`", setting.env, quoted(value)),
+            (None, Some(flag)) => format!("`{flag} {}`", shell_quoted(value)),
+            (None, None) => format!("`{}={}`", setting.env, shell_quoted(value)),
         }
     }
 

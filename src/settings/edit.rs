@@ -14,7 +14,7 @@ use super::file::Source;
 use super::schema::{Input, Setting, Shape};
 use super::{config_file, values};
 use crate::error::{Error, Kind, Result};
-use crate::ui::foreign;
+use crate::ui::{foreign, shell_quoted};
 
 /// An edit takes milliseconds; whoever holds the lock for longer is stopped or gone wrong.
 const LOCK_DEADLINE: Duration = Duration::from_secs(5);
@@ -232,7 +232,7 @@ fn toml_value(setting: &Setting, input: &Input<'_>) -> Value {
         Input::Number(number) => i64::try_from(*number).unwrap_or(i64::MAX).into(),
         // `browser = "firefox"` is what a person would write; only what a shell would split or quote needs a list.
         Input::List(words) if setting.shape == Shape::Command => match words.as_slice() {
-            [word] if shlex::try_quote(word).is_ok_and(|quoted| quoted == *word) => word.as_ref().into(),
+            [word] if shell_quoted(word) == *word => word.as_ref().into(),
             words => words.iter().map(AsRef::as_ref).collect::<Array>().into(),
         },
         Input::List(words) => words.iter().map(AsRef::as_ref).collect::<Array>().into(),

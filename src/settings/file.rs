@@ -14,7 +14,7 @@ use toml::de::{DeTable, DeValue};
 use super::schema::{self, Input, Setting};
 use super::values;
 use crate::error::{Error, Kind, Result};
-use crate::ui::foreign;
+use crate::ui::{foreign, shell_quoted};
 
 /// More than anybody writes by hand, little enough to read at every start.
 const MAX_BYTES: u64 = 1 << 20;
@@ -323,7 +323,7 @@ fn trusted(file: &File, path: &Path) -> Result<(), Distrust> {
     {
         use std::os::unix::fs::MetadataExt;
         let me = rustix::process::geteuid().as_raw();
-        let shown = shlex::try_quote(&path.to_string_lossy()).map(Cow::into_owned).unwrap_or_default();
+        let shown = shell_quoted(&path.to_string_lossy());
         if metadata.uid() != me && metadata.uid() != 0 {
             let why = format!("it belongs to another user (uid {}, you are {me})", metadata.uid());
             return Err((why, Some(format!("run `sudo chown {me} {shown}` after reading what is in it"))));
@@ -335,8 +335,7 @@ fn trusted(file: &File, path: &Path) -> Result<(), Distrust> {
         // In a folder that all may write to and that lacks the sticky bit, anybody can put another file in its place.
         let folder = path.parent().and_then(|folder| folder.metadata().ok());
         if folder.is_some_and(|folder| folder.mode() & 0o1002 == 0o002) {
-            let shown = path.parent().map(|folder| folder.to_string_lossy()).unwrap_or_default();
-            let shown = shlex::try_quote(&shown).map(Cow::into_owned).unwrap_or_default();
+            let shown = shell_quoted(&path.parent().map(Path::to_string_lossy).unwrap_or_default());
             return Err(("all users may write to its folder".into(), Some(format!("run `chmod o-w {shown}`"))));
         }
     }
@@ -481,6 +480,9 @@ mod tests {
             assert!(shown(&path).contains(expected), "{mode:o}: {}", shown(&path));
         }
         assert!(shown(&path).ends_with("hint: run `chmod go-w /config.toml` after reading what is in it"));
+        let spaced = folder.path().join("it's mine.toml");
+        std::fs::copy(&path, &spaced).unwrap();
+        assert!(shown(&spaced).ends_with("hint: run `chmod go-w \"/it's mine.toml\"` after reading what is in it"));
         std::fs::set_permissions(&path, PermissionsExt::from_mode(0o600)).unwrap();
         std::fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o777)).unwrap();
         assert!(shown(&path).contains("all users may write to its folder"));

@@ -10,6 +10,7 @@ use std::time::{Duration, SystemTime};
 use zeroize::Zeroizing;
 
 use super::trouble::{Trouble, shown};
+use crate::ui::shell_quoted;
 
 /// Ends the name of a file that is still being written.
 const UNFINISHED: &str = ".new";
@@ -56,7 +57,10 @@ fn check_folder(path: &Path, meta: &fs::Metadata) -> Result<(), Trouble> {
     } else if meta.uid() != rustix::process::geteuid().as_raw() {
         (format!("it belongs to user id {}", meta.uid()), Some("run mdb-login as the user who owns it".to_owned()))
     } else if meta.mode() & 0o022 != 0 {
-        ("other users can write to it".to_owned(), Some(format!("close it: `chmod 700 {}`", shown(path))))
+        (
+            "other users can write to it".to_owned(),
+            Some(format!("close it: `chmod 700 {}`", shell_quoted(&path.to_string_lossy()))),
+        )
     } else {
         return Ok(());
     };
@@ -130,7 +134,7 @@ pub(super) fn open(path: &Path, options: &mut OpenOptions) -> Result<Option<File
             return Err(refused("it has a second name (hard link)"));
         }
         if meta.mode() & 0o077 != 0 {
-            let hint = Some(format!("close it: `chmod 600 {}`", shown(path)));
+            let hint = Some(format!("close it: `chmod 600 {}`", shell_quoted(&path.to_string_lossy())));
             return Err(Trouble::Unsafe { path: path.to_owned(), why: "other users can open it".into(), hint });
         }
     }
@@ -270,6 +274,23 @@ mod tests {
             if why != "hard link" {
                 assert_eq!(fs::read(&other).unwrap(), b"of somebody");
             }
+        }
+    }
+
+    #[test]
+    fn what_closes_it_can_be_pasted_into_a_shell() {
+        let dir = tempfile::tempdir().unwrap();
+        let state = dir.path().join("ada's state");
+        let folder = sessions(&state).unwrap();
+        let file = folder.join("x.secret");
+        fs::write(&file, "x").unwrap();
+        chmod(&file, 0o644);
+        let shared = read(&file).unwrap_err();
+        chmod(&state, 0o777);
+        for (trouble, path, mode) in [(shared, &file, "600"), (sessions(&state).unwrap_err(), &state, "700")] {
+            let error = Error::from(trouble);
+            let command = error.hints().first().unwrap().strip_prefix("close it: `").unwrap().trim_end_matches('`');
+            assert_eq!(shlex::split(command).unwrap(), ["chmod", mode, path.to_str().unwrap()]);
         }
     }
 

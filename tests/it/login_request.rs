@@ -136,12 +136,15 @@ fn a_client_secret_that_others_can_read_is_refused_before_anything_happens() {
     let idp = provider(|_| {});
     let mut sandbox = sandbox(&idp);
     let path = secret_file(&sandbox, "s3cr3t", 0o644);
-    sandbox.env("MDB_LOGIN_CLIENT_SECRET_FILE", &path);
+    // The command is there to be pasted into a shell.
+    let spaced = path.with_file_name("my secret");
+    std::fs::rename(path, &spaced).unwrap();
+    sandbox.env("MDB_LOGIN_CLIENT_SECRET_FILE", &spaced);
     sandbox.run(["login"]).is("
         exit 3
         --- stderr
-        error: the client secret file `[HOME]/secret` can be read by others
-        hint: run `chmod 600 [HOME]/secret`
+        error: the client secret file `[HOME]/my secret` can be read by others
+        hint: run `chmod 600 '[HOME]/my secret'`
     ");
     assert_eq!(idp.requests(Endpoint::Authorization), 0);
 }
