@@ -144,6 +144,12 @@ pub fn shown_url(url: &str) -> String {
     foreign(url.split(['?', '#']).next().unwrap_or_default())
 }
 
+/// The host of a URL for messages, or the URL where it has none.
+pub fn shown_host(url: &str) -> String {
+    let host = Url::parse(url).ok().and_then(|url| url.host_str().map(foreign));
+    host.unwrap_or_else(|| shown_url(url))
+}
+
 /// Whether plain http to this URL stays on this machine (RFC 8252 §8.3).
 pub fn is_loopback(url: &Url) -> bool {
     match url.host() {
@@ -162,6 +168,18 @@ mod tests {
     fn a_url_is_shown_without_its_parameters() {
         assert_eq!(shown_url("https://idp.example.com/a?code=secret#x"), "https://idp.example.com/a");
         assert_eq!(shown_url("https://idp.example.com/a#frag"), "https://idp.example.com/a");
+    }
+
+    #[test]
+    fn a_host_is_shown_alone_and_as_it_is_asked() {
+        for (url, expected) in [
+            ("https://ada:secret@idp.example.com:8443/a?code=secret", "idp.example.com"),
+            ("https://пример.example/", "xn--e1afmkfd.example"),
+            ("/login?code=secret", "/login"),
+            ("mailto:a\u{1b}b", "mailto:a\\u{1b}b"),
+        ] {
+            assert_eq!(shown_host(url), expected);
+        }
     }
 
     #[test]

@@ -11,11 +11,12 @@ use super::redirect::{Callback, CallbackError, Expectation, Listener, Outcome, W
 use super::surroundings::{Surroundings, surroundings};
 use super::{Context, keys};
 use crate::error::{Error, Kind, Result};
+use crate::http::shown_host;
 use crate::oidc::Fault;
 use crate::oidc::authorization::{AuthorizationRequest, PendingLogin};
 use crate::oidc::token::TokenResponse;
 use crate::settings::BrowserChoice;
-use crate::ui::{Countdown, foreign};
+use crate::ui::Countdown;
 
 /// How the browser's part ended.
 pub enum End {
@@ -189,7 +190,7 @@ fn launches(choice: &BrowserChoice, surroundings: &Surroundings) -> bool {
 
 /// Prints the start link, always and before any browser is started: a launcher that succeeds proves nothing.
 fn show_link(context: &Context<'_>, url: &str, launching: bool) {
-    let host = context.provider.authorization_endpoint.host_str().map(foreign).unwrap_or_default();
+    let host = shown_host(context.provider.authorization_endpoint.as_str());
     if launching {
         context.ui.tell(format!("your browser will show the sign-in page of {host}; if it does not, open"));
     } else {

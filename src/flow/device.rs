@@ -3,15 +3,15 @@
 use qrcode::render::unicode::Dense1x2;
 use qrcode::{EcLevel, QrCode};
 use tokio::time::sleep;
-use url::Url;
 
 use super::{Context, keys};
 use crate::error::{Error, Kind, Result};
+use crate::http::shown_host;
 use crate::oidc::Fault;
 use crate::oidc::device::{self, DeviceAuthorization, DeviceRequest};
 use crate::oidc::token::TokenResponse;
 use crate::settings::{Origin, schema};
-use crate::ui::{Countdown, Ui, foreign};
+use crate::ui::{Countdown, Ui};
 
 /// Runs the flow to its end. The inner error is the provider's doing; the caller explains it.
 pub async fn run(context: &Context<'_>) -> Result<Result<TokenResponse, Fault>> {
@@ -54,7 +54,7 @@ fn show(ui: &Ui, issuer: &str, authorization: &DeviceAuthorization) {
     if let Some(picture) = authorization.verification_uri_complete().filter(|_| ui.is_watched()).and_then(qr) {
         ui.tell(format!("\n{picture}\n"));
     }
-    let host = Url::parse(issuer).ok().and_then(|url| url.host_str().map(foreign)).unwrap_or_default();
+    let host = shown_host(issuer);
     ui.tell(format!("the code is valid for {minutes} min and signs this terminal in at {host}"));
     ui.tell("only go on if you started this yourself; never enter a code that somebody sent you");
 }

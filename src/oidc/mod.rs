@@ -112,15 +112,16 @@ pub struct DecodedJwt {
     pub claims: Map<String, Value>,
 }
 
-/// Larger than any token that a MongoDB server takes in its first message.
-const JWT_MAX: usize = 16 * 1024;
+/// The longest token, in bytes: more than a MongoDB server takes in its first message, and fits any keyring.
+const TOKEN_MAX: usize = 16 * 1024;
+const TOO_LONG: &str = "it is longer than 16 KiB";
 
 /// Decodes a JWT without verifying anything (RFC 7519 §7.2 steps 1-9).
 ///
 /// The error says what is wrong with its form and quotes nothing of it.
 pub fn decode_jwt(token: &str) -> Result<DecodedJwt, String> {
-    if token.len() > JWT_MAX {
-        return Err(format!("it is longer than {JWT_MAX} bytes"));
+    if token.len() > TOKEN_MAX {
+        return Err(TOO_LONG.to_owned());
     }
     let parts: Vec<&str> = token.split('.').collect();
     let (header, claims, signature) = match parts.as_slice() {
@@ -146,6 +147,11 @@ fn audiences(claims: &Map<String, Value>) -> Vec<String> {
         Some(Value::Array(many)) => many.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
         _ => Vec::new(),
     }
+}
+
+/// NQSCHAR (RFC 6749, appendix A): what error codes and descriptions are made of.
+pub fn is_nqschar(c: char) -> bool {
+    matches!(c, ' '..='!' | '#'..='[' | ']'..='~')
 }
 
 /// A text claim or field, made safe to show.

@@ -21,8 +21,8 @@ use serde_json::{Map, Value};
 use url::Url;
 use url::form_urlencoded::{Serializer, byte_serialize};
 
-use super::{Fault, Outcome, json};
-use crate::http::{Http, shown_url};
+use super::{Fault, Outcome, TOKEN_MAX, TOO_LONG, is_nqschar, json};
+use crate::http::{Http, shown_host, shown_url};
 use crate::secret::Secret;
 use crate::ui::foreign;
 
@@ -244,13 +244,10 @@ pub(super) fn judge(url: &str, response: &HttpResponse) -> Result<HttpResponse, 
 
     if status.is_redirection() {
         let target = response.headers().get(header::LOCATION).and_then(|value| value.to_str().ok());
-        let host = target.and_then(|target| Url::parse(target).ok()).and_then(|url| url.host_str().map(foreign));
+        let target = target.map_or_else(|| "another address".to_owned(), |target| format!("`{}`", shown_host(target)));
         return Err(Fault::broken(
             "the token endpoint",
-            format!(
-                "{url} redirects to `{}`, and a redirect is not followed",
-                host.unwrap_or_else(|| "another address".to_owned())
-            ),
+            format!("{url} redirects to {target}, and a redirect is not followed"),
         ));
     }
     let body = json::object(response.body());
@@ -292,14 +289,6 @@ fn oauth_error(error: &Value, body: &Map<String, Value>, retry_after: Option<u64
     }
 }
 
-/// NQSCHAR of RFC 6749, appendix A.
-pub(super) fn is_nqschar(c: char) -> bool {
-    matches!(c, ' '..='!' | '#'..='[' | ']'..='~')
-}
-
-/// As much as fits a server's first message and any keyring, with room to spare.
-const TOKEN_MAX: usize = 16 * 1024;
-
 /// A lifetime of more than ten years is a mistake in units or an attempt at overflow.
 const LIFETIME_MAX: u64 = 10 * 365 * 86_400;
 
@@ -317,7 +306,7 @@ fn straighten(mut body: Map<String, Value>) -> Result<Map<String, Value>, Fault>
         None => return Err(broken("access_token", "it is missing")),
         Some(Value::String(token)) if token.is_empty() => return Err(broken("access_token", "it is empty")),
         Some(Value::String(token)) if token.len() > TOKEN_MAX => {
-            return Err(broken("access_token", "it is longer than 16 KiB"));
+            return Err(broken("access_token", TOO_LONG));
         }
         // A line break in a token becomes a second header or a second line in somebody's protocol (CVE-2024-50338).
         Some(Value::String(token)) if !token.chars().all(is_b68) => {
@@ -340,7 +329,7 @@ fn straighten(mut body: Map<String, Value>) -> Result<Map<String, Value>, Fault>
             Some(Value::Null) => drop(body.remove(field)),
             Some(Value::String(token)) if token.is_empty() => drop(body.remove(field)),
             Some(Value::String(token)) if token.len() > TOKEN_MAX => {
-                return Err(broken(field, "it is longer than 16 KiB"));
+                return Err(broken(field, TOO_LONG));
             }
             Some(Value::String(token)) if !is_token(token) => {
                 return Err(broken(field, "it contains spaces, control or non-ASCII characters"));

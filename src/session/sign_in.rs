@@ -6,7 +6,6 @@
 use openidconnect::Nonce;
 use openidconnect::core::CoreJsonWebKeySet;
 use tracing::info;
-use url::Url;
 
 use super::renew::{endpoints, hand_out, keep_token};
 use super::{Session, block_on};
@@ -14,7 +13,7 @@ use crate::error::{Error, Kind, Result};
 use crate::flow::code::{self, End};
 use crate::flow::redirect::{BindError, Listener, Outcome, Waiting};
 use crate::flow::{Context, device, signals};
-use crate::http::Http;
+use crate::http::{Http, shown_host};
 use crate::oidc::authorization::scopes_to_request;
 use crate::oidc::id_token::{self, Identity};
 use crate::oidc::metadata::{self, ProviderMetadata};
@@ -304,7 +303,9 @@ impl Session<'_> {
     /// What the browser's last page says: the words of the terminal.
     fn outcome(&self, result: &Result<SignedIn>) -> Outcome {
         match result {
-            Ok(signed_in) => Outcome::SignedIn { who: signed_in.who.clone(), issuer_host: host(&signed_in.issuer) },
+            Ok(signed_in) => {
+                Outcome::SignedIn { who: signed_in.who.clone(), issuer_host: shown_host(&signed_in.issuer) }
+            }
             Err(error) => {
                 let mut what = error.message().to_owned();
                 if let Some(cause) = error.causes().first() {
@@ -333,8 +334,4 @@ fn by_access_token(token: &Secret) -> Identity {
     let claims = decode_jwt(token.expose()).map(|decoded| decoded.claims).unwrap_or_default();
     let subject = claims.get("sub").and_then(|sub| sub.as_str()).unwrap_or("unknown").to_owned();
     Identity { subject, name: id_token::display_name(&claims), audience: Vec::new() }
-}
-
-fn host(issuer: &str) -> String {
-    Url::parse(issuer).ok().and_then(|url| url.host_str().map(foreign)).unwrap_or_default()
 }

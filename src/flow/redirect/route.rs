@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 use url::{Url, form_urlencoded};
 
 use super::{Callback, CallbackError, Notice};
+use crate::oidc::is_nqschar;
 use crate::secret::Secret;
 use crate::ui::foreign;
 
@@ -304,7 +305,7 @@ fn is_vschar(byte: u8) -> bool {
 fn quotable(text: &str) -> String {
     let allowed = |c: char| match c {
         '"' => '\'',
-        ' '..='!' | '#'..='[' | ']'..='~' => c,
+        c if is_nqschar(c) => c,
         c if c.is_whitespace() => ' ',
         _ => '?',
     };
@@ -313,8 +314,8 @@ fn quotable(text: &str) -> String {
 
 /// A provider's help page: a valid http(s) URL without user information, or nothing.
 fn web_page(text: String) -> Option<String> {
-    let allowed = |byte| matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e);
-    let url = Url::parse(&text).ok().filter(|_| text.len() <= ERROR_TEXT_MAX && text.bytes().all(allowed))?;
+    let allowed = |c| c != ' ' && is_nqschar(c);
+    let url = Url::parse(&text).ok().filter(|_| text.len() <= ERROR_TEXT_MAX && text.chars().all(allowed))?;
     (matches!(url.scheme(), "http" | "https") && url.username().is_empty() && url.password().is_none()).then_some(text)
 }
 

@@ -99,7 +99,7 @@ fn a_provider_that_does_not_answer_properly_never_costs_the_session() {
         (Reply::new(200, "application/json", "{\"a\":1,\"a\":2}"), 7, "a key occurs twice", 2),
         (Reply::new(400, "text/plain", "no"), 7, "answered with status 400", 1),
         (page(302).header("location", "http://portal.example.net/in?x=1"), 10, "redirects to `portal.example.net`", 1),
-        (page(307).header("location", "/token2"), 10, "redirects to `another address`", 1),
+        (page(307).header("location", "/token2"), 10, "redirects to `/token2`", 1),
     ];
     each(rows, |(reply, exit, part, posts)| {
         let ada = SignedIn::stale();
