@@ -5,6 +5,7 @@
 //!
 //! Two programs are made of this library: `mdb-login` (`main.rs`) and `mdb-login-full` (`bin/`); `main.rs` says why.
 
+mod atomic_file;
 mod cli;
 mod commands;
 mod error;

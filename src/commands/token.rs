@@ -5,6 +5,7 @@ use std::path::Path;
 
 use serde_json::json;
 
+use crate::atomic_file;
 use crate::cli::{EnvShell, TokenArgs, TokenOutput};
 use crate::error::{Error, Kind, Result};
 use crate::oidc::token::unix_now;
@@ -112,22 +113,14 @@ fn quote(text: &str, shell: EnvShell) -> String {
 
 /// Replaces the file in one step: a reader sees the old token or the new one, whole, and only its owner can.
 fn write_file(path: &Path, token: &str) -> Result<()> {
-    let shown = foreign(&path.display().to_string());
-    let failed = |error: std::io::Error| {
-        Error::new(Kind::Failed, format!("cannot write the token file `{shown}`")).because(error)
+    let failed = || {
+        let shown = foreign(&path.display().to_string());
+        Error::new(Kind::Failed, format!("cannot write the token file `{shown}`"))
     };
     if path.is_dir() {
-        return Err(
-            Error::new(Kind::Failed, format!("cannot write the token file `{shown}`")).because_of("it is a directory")
-        );
+        return Err(failed().because_of("it is a directory"));
     }
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
-    // A temporary file of this crate is created with mode 0600, whatever the umask.
-    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
-    std::io::Write::write_all(&mut file, token.as_bytes()).map_err(failed)?;
-    file.as_file().sync_all().map_err(failed)?;
-    file.persist(path).map_err(|error| failed(error.error))?;
-    Ok(())
+    atomic_file::replace(path, token.as_bytes(), None).map_err(|error| failed().because(error))
 }
 
 #[cfg(test)]

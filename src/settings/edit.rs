@@ -4,8 +4,7 @@
 //! read again, change, write beside it, flush, rename.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use toml_edit::{Array, DocumentMut, InlineTable, Item, Table, TableLike, Value};
@@ -13,6 +12,7 @@ use toml_edit::{Array, DocumentMut, InlineTable, Item, Table, TableLike, Value};
 use super::file::Source;
 use super::schema::{Input, Setting, Shape};
 use super::{config_file, values};
+use crate::atomic_file;
 use crate::error::{Error, Kind, Result};
 use crate::ui::{foreign, shell_quoted};
 
@@ -96,27 +96,10 @@ fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
     } else {
         path.to_owned()
     };
-    let folder = target.parent().map_or_else(|| PathBuf::from("."), Path::to_owned);
-    // Created 0600 whatever the umask is.
-    let mut file = tempfile::Builder::new()
-        .prefix(".config.")
-        .suffix(".tmp")
-        .tempfile_in(&folder)
-        .map_err(|error| cannot("write in", &folder, error))?;
-    let written = (|| {
-        if let Ok(metadata) = fs::metadata(&target) {
-            file.as_file().set_permissions(metadata.permissions())?;
-        }
-        file.write_all(bytes)?;
-        file.as_file().sync_all()
-    })();
-    written.map_err(|error| cannot("write", &target, error))?;
-    file.persist(&target).map_err(|error| cannot("replace", &target, error.error))?;
-    #[cfg(unix)]
-    if let Ok(folder) = File::open(&folder) {
-        // The rename is done and visible; a file system that cannot flush a folder does not undo it.
-        let _ = folder.sync_all();
-    }
+    let permissions = fs::metadata(&target).ok().map(|metadata| metadata.permissions());
+    atomic_file::replace(&target, bytes, permissions).map_err(|error| cannot("write", &target, error))?;
+    // The change is made and visible; a file system that cannot flush a folder does not undo it.
+    let _ = atomic_file::sync_folder(&target);
     Ok(())
 }
 

@@ -3,17 +3,15 @@
 //! On Windows the profile folder's own access list does this work, and the checks here are empty.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use zeroize::Zeroizing;
 
 use super::trouble::{Trouble, shown};
+use crate::atomic_file;
 use crate::ui::shell_quoted;
-
-/// Ends the name of a file that is still being written.
-const UNFINISHED: &str = ".new";
 
 /// More than any file of ours; a reader stops there.
 const MAX_FILE: u64 = 4 * 1024 * 1024;
@@ -153,62 +151,35 @@ pub(super) fn read(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, Trouble> {
 /// Writes a whole file (0600) or none: a crash or a full disk leaves the old one.
 pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<(), Trouble> {
     let failed = |error| Trouble::file("write", path, error);
-    let folder = path.parent().unwrap_or(Path::new("."));
     // Renaming over it would be harmless; but a link here is somebody's attempt at something, and worth a word.
     drop(open(path, OpenOptions::new().read(true))?);
     sweep(path, Duration::from_secs(60));
-    let mut file = tempfile::Builder::new()
-        .prefix(&unfinished_prefix(path))
-        .suffix(UNFINISHED)
-        .tempfile_in(folder)
-        .map_err(failed)?;
-    #[cfg(unix)]
-    {
-        // The umask may have taken bits away that we need.
-        use std::os::unix::fs::PermissionsExt;
-        file.as_file().set_permissions(fs::Permissions::from_mode(0o600)).map_err(failed)?;
-    }
-    file.write_all(bytes).map_err(failed)?;
-    file.as_file().sync_all().map_err(failed)?;
-    file.persist(path).map_err(|error| failed(error.error))?;
-    sync_folder(folder).map_err(failed)
+    atomic_file::replace(path, bytes, None).map_err(failed)?;
+    // Or a power cut could bring the old file back, with a refresh token that was spent.
+    atomic_file::sync_folder(path).map_err(failed)
 }
 
 /// Removes a file and what an interrupted write of it left; one that is not there is fine.
 pub(super) fn remove(path: &Path) -> Result<(), Trouble> {
     sweep(path, Duration::ZERO);
     match fs::remove_file(path) {
-        Ok(()) => {
-            sync_folder(path.parent().unwrap_or(Path::new("."))).map_err(|error| Trouble::file("remove", path, error))
-        }
+        Ok(()) => atomic_file::sync_folder(path).map_err(|error| Trouble::file("remove", path, error)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         Err(error) => Err(Trouble::file("remove", path, error)),
     }
-}
-
-fn unfinished_prefix(path: &Path) -> String {
-    format!(".{}.", path.file_name().unwrap_or_default().to_string_lossy())
 }
 
 /// Removes half-written files of earlier, killed processes: they may hold a refresh token. Younger ones may belong to
 /// a process that is still writing.
 fn sweep(path: &Path, older_than: Duration) {
     let Some(entries) = path.parent().and_then(|folder| fs::read_dir(folder).ok()) else { return };
-    let prefix = unfinished_prefix(path);
     for entry in entries.flatten() {
-        let name = entry.file_name();
-        let name = name.to_string_lossy();
         let written = entry.metadata().and_then(|meta| meta.modified()).unwrap_or(SystemTime::UNIX_EPOCH);
         let old = SystemTime::now().duration_since(written).is_ok_and(|age| age >= older_than);
-        if name.starts_with(&prefix) && name.ends_with(UNFINISHED) && old {
+        if old && atomic_file::is_unfinished(&entry.file_name(), path) {
             let _ = fs::remove_file(entry.path());
         }
     }
-}
-
-/// Without this, a power cut after the rename can bring the old file back, with a refresh token that was spent.
-fn sync_folder(folder: &Path) -> io::Result<()> {
-    if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
 }
 
 #[cfg(test)]
