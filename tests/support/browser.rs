@@ -250,9 +250,4 @@ impl Visit {
     pub fn form(&self) -> Option<Form> {
         html::form(&self.last().answer.text())
     }
-
-    /// The hops to a path, for instance the redirect with the code.
-    pub fn hops_to(&self, path: &str) -> Vec<&Hop> {
-        self.hops.iter().filter(|hop| hop.url.path() == path).collect()
-    }
 }

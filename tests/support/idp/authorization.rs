@@ -5,7 +5,7 @@ use std::time::Instant;
 use serde_json::{Map, Value, json};
 use url::Url;
 
-use super::answer::Reply;
+use super::answer::{Refusal, Reply};
 use super::behaviour::{Behaviour, Person, ResponseIss, SignIn};
 use super::clients::Client;
 use super::pages;
@@ -107,11 +107,7 @@ fn trusted_target<'a>(behaviour: &'a Behaviour, parameters: &Parameters) -> Resu
     Ok(client)
 }
 
-fn judge(
-    behaviour: &Behaviour,
-    client: &Client,
-    parameters: &Parameters,
-) -> Result<AuthorizationRequest, (&'static str, String)> {
+fn judge(behaviour: &Behaviour, client: &Client, parameters: &Parameters) -> Result<AuthorizationRequest, Refusal> {
     let invalid = |why: &str| Err(("invalid_request", why.to_owned()));
     if parameters.get("request").is_some() {
         return Err(("request_not_supported", "request objects are not supported".to_owned()));
@@ -119,9 +115,7 @@ fn judge(
     if parameters.get("request_uri").is_some() {
         return Err(("request_uri_not_supported", "request objects are not supported".to_owned()));
     }
-    if let Some(name) = parameters.stranger(&KNOWN, &behaviour.extra_parameters) {
-        return invalid(&format!("`{name}` does not belong here"));
-    }
+    parameters.only(&KNOWN, &behaviour.extra_parameters)?;
     match parameters.get("response_type") {
         Some("code") => {}
         Some(_) => return Err(("unsupported_response_type", "only `code`".to_owned())),
@@ -174,10 +168,7 @@ fn judge(
 }
 
 /// RFC 6749 §3.3: known words, each once.
-pub(super) fn known_scope(
-    behaviour: &Behaviour,
-    parameters: &Parameters,
-) -> Result<Vec<String>, (&'static str, String)> {
+pub(super) fn known_scope(behaviour: &Behaviour, parameters: &Parameters) -> Result<Vec<String>, Refusal> {
     let scope = parameters.words("scope");
     for (index, word) in scope.iter().enumerate() {
         if !behaviour.scopes.contains(word) || scope.iter().take(index).any(|earlier| earlier == word) {
@@ -188,10 +179,7 @@ pub(super) fn known_scope(
 }
 
 /// RFC 8707 §2.
-pub(super) fn known_resources(
-    behaviour: &Behaviour,
-    parameters: &Parameters,
-) -> Result<Vec<String>, (&'static str, String)> {
+pub(super) fn known_resources(behaviour: &Behaviour, parameters: &Parameters) -> Result<Vec<String>, Refusal> {
     let resources = parameters.all("resource");
     match resources.iter().find(|resource| !behaviour.resources.contains(resource)) {
         Some(resource) => Err(("invalid_target", format!("resource `{resource}` is not known"))),

@@ -7,6 +7,9 @@ use url::Url;
 use super::answer::Reply;
 use super::parameters::Parameters;
 
+/// The grant type of RFC 8628 §3.4.
+pub(super) const DEVICE_CODE: &str = "urn:ietf:params:oauth:grant-type:device_code";
+
 /// A registration (RFC 7591 has the words).
 #[derive(Clone, Debug)]
 pub struct Client {
@@ -32,7 +35,7 @@ pub enum ClientAuth {
 impl Client {
     /// A native client, with `/redirect` on every loopback host and any port.
     pub fn public(id: &str) -> Self {
-        let grants = ["authorization_code", "refresh_token", "urn:ietf:params:oauth:grant-type:device_code"];
+        let grants = ["authorization_code", "refresh_token", DEVICE_CODE];
         Self {
             id: id.to_owned(),
             auth: ClientAuth::None,

@@ -9,7 +9,7 @@ use super::Endpoint;
 use super::answer::Reply;
 use super::authorization::{known_resources, known_scope};
 use super::behaviour::{Behaviour, Person};
-use super::clients::{self, Client};
+use super::clients::{self, Client, DEVICE_CODE};
 use super::pages;
 use super::parameters::Parameters;
 use super::server::Site;
@@ -25,22 +25,14 @@ pub(super) fn authorize(
     state: &mut State,
     authorization: Option<&str>,
     form: &Parameters,
-) -> Reply {
-    let client = match clients::authenticate(&behaviour.clients, authorization, form) {
-        Ok(client) => client,
-        Err(refusal) => return refusal,
-    };
-    if !client.may_use("urn:ietf:params:oauth:grant-type:device_code") {
-        return Reply::error(400, "unauthorized_client", "this client may not use the device flow");
+) -> Result<Reply, Reply> {
+    let client = clients::authenticate(&behaviour.clients, authorization, form)?;
+    if !client.may_use(DEVICE_CODE) {
+        return Err(Reply::refusal("unauthorized_client", "this client may not use the device flow"));
     }
     let known = ["client_id", "client_secret", "scope", "resource", "acr_values", "login_hint"];
-    if let Some(name) = form.stranger(&known, &behaviour.extra_parameters) {
-        return Reply::error(400, "invalid_request", &format!("`{name}` does not belong here"));
-    }
-    let (scope, resource) = match (known_scope(behaviour, form), known_resources(behaviour, form)) {
-        (Ok(scope), Ok(resource)) => (scope, resource),
-        (Err((error, why)), _) | (_, Err((error, why))) => return Reply::error(400, error, &why),
-    };
+    form.only(&known, &behaviour.extra_parameters)?;
+    let (scope, resource) = (known_scope(behaviour, form)?, known_resources(behaviour, form)?);
     let device_code = state.secret("device-");
     let user_code = user_code();
     let verification_uri = site.url(Endpoint::Verification);
@@ -65,7 +57,7 @@ pub(super) fn authorize(
         last_poll: None,
         verdict: Verdict::Pending,
     });
-    Reply::json(200, &response)
+    Ok(Reply::json(200, &response))
 }
 
 /// §3.4, §3.5: the grant once a person has said yes, else the error to answer with.
@@ -75,7 +67,7 @@ pub(super) fn poll(
     client: &Client,
     form: &Parameters,
 ) -> Result<Grant, Reply> {
-    let refuse = |error: &str, why: &str| Err(Reply::error(400, error, why));
+    let refuse = |error: &str, why: &str| Err(Reply::refusal(error, why));
     let Some(code) = form.get("device_code") else {
         return refuse("invalid_request", "no device_code");
     };

@@ -13,8 +13,8 @@ pub(super) fn request(behaviour: &Behaviour, state: &mut State, query: &[u8]) ->
         Err(why) => return pages::failure("invalid_request", &why),
     };
     let known = ["id_token_hint", "client_id", "post_logout_redirect_uri", "state", "logout_hint", "ui_locales"];
-    if let Some(name) = parameters.stranger(&known, &[]) {
-        return pages::failure("invalid_request", &format!("`{name}` does not belong here"));
+    if let Err((error, why)) = parameters.only(&known, &[]) {
+        return pages::failure(error, &why);
     }
     if parameters.get("id_token_hint").is_some_and(|hint| !state.secrets.iter().any(|secret| secret == hint)) {
         return pages::failure("invalid_request", "id_token_hint is not from here");

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use sha2::{Digest as _, Sha256};
 
+use super::answer::Refusal;
+
 /// The parameters of one request, in order.
 #[derive(Clone, Debug, Default)]
 pub struct Parameters(Vec<(String, String)>);
@@ -51,12 +53,12 @@ impl Parameters {
         self.get(name).map(|text| text.split(' ').map(str::to_owned).collect()).unwrap_or_default()
     }
 
-    /// The first parameter that is in neither list.
-    pub(super) fn stranger(&self, known: &[&str], also: &[String]) -> Option<&str> {
-        self.0
-            .iter()
-            .map(|(name, _)| name.as_str())
-            .find(|name| !known.contains(name) && !also.iter().any(|extra| extra == name))
+    /// Refuses a parameter that is in neither list.
+    pub(super) fn only(&self, known: &[&str], also: &[String]) -> Result<(), Refusal> {
+        match self.0.iter().find(|(name, _)| !known.contains(&name.as_str()) && !also.contains(name)) {
+            Some((name, _)) => Err(("invalid_request", format!("`{name}` does not belong here"))),
+            None => Ok(()),
+        }
     }
 
     /// The parameters for the log: secrets become a short digest, so that two requests can still be compared.

@@ -249,21 +249,20 @@ impl Arrived {
         let mut state = shared.state();
         let state = &mut *state;
         let authorization = self.header("authorization");
-        let with_form = |endpoint: &mut dyn FnMut(&Parameters) -> Reply| match self.form() {
-            Ok(form) => endpoint(&form),
-            Err(refusal) => refusal,
+        let with_form = |endpoint: &mut dyn FnMut(&Parameters) -> Result<Reply, Reply>| {
+            self.form().and_then(|form| endpoint(&form)).unwrap_or_else(|refusal| refusal)
         };
         match self.endpoint {
             Endpoint::Discovery | Endpoint::Rfc8414 => metadata::discovery(site, &behaviour, self.endpoint),
             Endpoint::Jwks => metadata::jwks(&behaviour),
             Endpoint::Authorization => authorization::request(site, &behaviour, state, self.query()),
-            Endpoint::SignIn => with_form(&mut |form| authorization::decide(site, &behaviour, state, form)),
+            Endpoint::SignIn => with_form(&mut |form| Ok(authorization::decide(site, &behaviour, state, form))),
             Endpoint::Token => with_form(&mut |form| token::request(site, &behaviour, state, authorization, form)),
             Endpoint::DeviceAuthorization => {
                 with_form(&mut |form| device::authorize(site, &behaviour, state, authorization, form))
             }
             Endpoint::Verification => device::page(site, &behaviour, self.query()),
-            Endpoint::Verify => with_form(&mut |form| device::decide(&behaviour, state, form)),
+            Endpoint::Verify => with_form(&mut |form| Ok(device::decide(&behaviour, state, form))),
             Endpoint::Revocation => with_form(&mut |form| token::revoke(&behaviour, state, authorization, form)),
             Endpoint::EndSession => end_session::request(&behaviour, state, self.query()),
             Endpoint::Unknown => Reply::html(404, "<!doctype html><title>Not found</title><p>Not found"),
@@ -280,7 +279,7 @@ impl Arrived {
 
     /// The parameters of a form, with everything about it that the standards demand (RFC 6749 §3.2, appendix B).
     fn form(&self) -> Result<Parameters, Reply> {
-        let refuse = |why: &str| Err(Reply::error(400, "invalid_request", why));
+        let refuse = |why: &str| Err(Reply::refusal("invalid_request", why));
         if self.query.is_some() {
             return refuse("parameters in the URL of an endpoint that takes a form");
         }

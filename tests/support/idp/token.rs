@@ -7,14 +7,13 @@ use serde_json::{Value, json};
 use super::answer::Reply;
 use super::authorization::{known_resources, known_scope};
 use super::behaviour::{Again, Behaviour, Rotation};
-use super::clients::{self, Client};
+use super::clients::{self, Client, DEVICE_CODE};
 use super::device;
 use super::jwt;
 use super::parameters::Parameters;
 use super::server::Site;
 use super::state::{Code, Family, Grant, RefreshToken, State, now, random};
 
-const DEVICE_CODE: &str = "urn:ietf:params:oauth:grant-type:device_code";
 const EVERY_GRANT: [&str; 3] = ["grant_type", "client_id", "client_secret"];
 
 /// A token request whose form has been read: POST, the right content type, no parameter twice.
@@ -24,36 +23,32 @@ pub(super) fn request(
     state: &mut State,
     authorization: Option<&str>,
     form: &Parameters,
-) -> Reply {
-    let client = match clients::authenticate(&behaviour.clients, authorization, form) {
-        Ok(client) => client,
-        Err(refusal) => return refusal,
-    };
-    let Some(grant_type) = form.get("grant_type") else {
-        return Reply::error(400, "invalid_request", "no grant_type");
-    };
+) -> Result<Reply, Reply> {
+    let client = clients::authenticate(&behaviour.clients, authorization, form)?;
+    let grant_type = needed(form, "grant_type")?;
     let own: &[&str] = match grant_type {
         "authorization_code" => &["code", "redirect_uri", "code_verifier", "resource"],
         "refresh_token" => &["refresh_token", "scope", "resource"],
         DEVICE_CODE => &["device_code", "resource"],
-        _ => return Reply::error(400, "unsupported_grant_type", "not one of the three"),
+        _ => return Err(Reply::refusal("unsupported_grant_type", "not one of the three")),
     };
-    if let Some(name) = form.stranger(&[&EVERY_GRANT, own].concat(), &[]) {
-        return Reply::error(400, "invalid_request", &format!("`{name}` does not belong here"));
-    }
+    form.only(&[&EVERY_GRANT, own].concat(), &[])?;
     if !client.may_use(grant_type) {
-        return Reply::error(400, "unauthorized_client", "this client may not use this grant");
+        return Err(Reply::refusal("unauthorized_client", "this client may not use this grant"));
     }
-    let answer = match grant_type {
+    match grant_type {
         "authorization_code" => redeem_code(site, behaviour, state, client, form),
         "refresh_token" => refresh(site, behaviour, state, client, form),
         _ => device::poll(behaviour, state, client, form).map(|grant| first_tokens(site, behaviour, state, grant).0),
-    };
-    answer.unwrap_or_else(|refusal| refusal)
+    }
+}
+
+fn needed<'a>(form: &'a Parameters, name: &str) -> Result<&'a str, Reply> {
+    form.get(name).ok_or_else(|| Reply::refusal("invalid_request", &format!("no {name}")))
 }
 
 fn invalid_grant(why: &str) -> Reply {
-    Reply::error(400, "invalid_grant", why)
+    Reply::refusal("invalid_grant", why)
 }
 
 fn redeem_code(
@@ -63,11 +58,11 @@ fn redeem_code(
     client: &Client,
     form: &Parameters,
 ) -> Result<Reply, Reply> {
-    let needed = |name| form.get(name).ok_or_else(|| Reply::error(400, "invalid_request", &format!("no {name}")));
-    let (text, redirect_uri, verifier) = (needed("code")?, needed("redirect_uri")?, needed("code_verifier")?);
+    let [text, redirect_uri, verifier] =
+        [needed(form, "code")?, needed(form, "redirect_uri")?, needed(form, "code_verifier")?];
     let well_formed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
     if !(43..=128).contains(&verifier.len()) || !verifier.bytes().all(well_formed) {
-        return Err(Reply::error(400, "invalid_request", "code_verifier is not as RFC 7636 §4.1 has it"));
+        return Err(Reply::refusal("invalid_request", "code_verifier is not as RFC 7636 §4.1 has it"));
     }
     let Some(code) = state.codes.get(text) else {
         return Err(invalid_grant("unknown code"));
@@ -120,9 +115,8 @@ fn refresh(
     client: &Client,
     form: &Parameters,
 ) -> Result<Reply, Reply> {
-    let text =
-        form.get("refresh_token").ok_or_else(|| Reply::error(400, "invalid_request", "no refresh_token"))?.to_owned();
-    let Some(token) = state.refresh_tokens.get(&text) else {
+    let text = needed(form, "refresh_token")?;
+    let Some(token) = state.refresh_tokens.get(text) else {
         return Err(invalid_grant("unknown refresh token"));
     };
     let family = token.family;
@@ -154,9 +148,9 @@ fn refresh(
         }
     }
     let mut grant = grant;
-    let asked = known_scope(behaviour, form).map_err(|(error, why)| Reply::error(400, error, &why))?;
+    let asked = known_scope(behaviour, form)?;
     if let Some(word) = asked.iter().find(|word| !grant.scope.contains(word)) {
-        return Err(Reply::error(400, "invalid_scope", &format!("`{word}` was not granted")));
+        return Err(Reply::refusal("invalid_scope", &format!("`{word}` was not granted")));
     }
     if !asked.is_empty() {
         grant.scope = asked;
@@ -183,7 +177,7 @@ fn refresh(
     let reply = Reply::json(200, &answer);
     state.counters.refreshes += 1;
     if behaviour.rotation != Rotation::Static
-        && let Some(token) = state.refresh_tokens.get_mut(&text)
+        && let Some(token) = state.refresh_tokens.get_mut(text)
     {
         // The grace time runs from the first use, or a replay a minute would keep a stolen token alive for good.
         token.used.get_or_insert((Instant::now(), reply.clone()));
@@ -193,9 +187,9 @@ fn refresh(
 
 /// RFC 8707 §2.2: at the token endpoint a subset of what was granted.
 fn narrowed_resource(behaviour: &Behaviour, grant: &Grant, form: &Parameters) -> Result<Vec<String>, Reply> {
-    let asked = known_resources(behaviour, form).map_err(|(error, why)| Reply::error(400, error, &why))?;
+    let asked = known_resources(behaviour, form)?;
     match asked.iter().find(|resource| !grant.resource.contains(resource)) {
-        Some(resource) => Err(Reply::error(400, "invalid_target", &format!("`{resource}` was not granted"))),
+        Some(resource) => Err(Reply::refusal("invalid_target", &format!("`{resource}` was not granted"))),
         None if asked.is_empty() => Ok(grant.resource.clone()),
         None => Ok(asked),
     }
@@ -274,23 +268,16 @@ pub(super) fn revoke(
     state: &mut State,
     authorization: Option<&str>,
     form: &Parameters,
-) -> Reply {
-    let client = match clients::authenticate(&behaviour.clients, authorization, form) {
-        Ok(client) => client,
-        Err(refusal) => return refusal,
-    };
+) -> Result<Reply, Reply> {
+    let client = clients::authenticate(&behaviour.clients, authorization, form)?;
     let known = ["token", "token_type_hint", "client_id", "client_secret"];
-    if let Some(name) = form.stranger(&known, &[]) {
-        return Reply::error(400, "invalid_request", &format!("`{name}` does not belong here"));
-    }
-    let Some(token) = form.get("token") else {
-        return Reply::error(400, "invalid_request", "no token");
-    };
+    form.only(&known, &[])?;
+    let token = needed(form, "token")?;
     if let Some(family) = state.refresh_tokens.get(token).map(|token| token.family) {
         if state.families[family].grant.client_id != client.id {
-            return Reply::error(400, "invalid_request", "this token is another client's");
+            return Err(Reply::refusal("invalid_request", "this token is another client's"));
         }
         state.revoke(family);
     }
-    Reply { status: 200, headers: Vec::new(), body: Vec::new() }
+    Ok(Reply { status: 200, headers: Vec::new(), body: Vec::new() })
 }
