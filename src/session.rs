@@ -180,7 +180,6 @@ mod tests {
             client_id: String::new(),
             audience: String::new(),
             subject: String::new(),
-            name: None,
             scopes: Vec::new(),
         }
     }

@@ -361,7 +361,6 @@ pub(super) fn hand_out(
         client_id: settings.client_id.clone(),
         audience: settings.audience.clone(),
         subject: record.subject.clone(),
-        name: record.name.clone(),
         scopes: record.granted_scopes.clone(),
     };
     Ok((token, remarks))

@@ -118,7 +118,6 @@ pub struct CachedToken {
     pub client_id: String,
     pub audience: String,
     pub subject: String,
-    pub name: Option<String>,
     pub scopes: Vec<String>,
 }
 
@@ -136,7 +135,6 @@ impl CachedToken {
             client_id: &'a str,
             audience: &'a str,
             subject: &'a str,
-            name: Option<&'a str>,
             scopes: &'a [String],
         }
         written(
@@ -151,7 +149,6 @@ impl CachedToken {
                 client_id: &self.client_id,
                 audience: &self.audience,
                 subject: &self.subject,
-                name: self.name.as_deref(),
                 scopes: &self.scopes,
             },
         )
@@ -238,7 +235,6 @@ pub(super) mod tests {
             client_id: "0oa1".into(),
             audience: "0oa1".into(),
             subject: "00u1".into(),
-            name: None,
             scopes: vec!["openid".into()],
         }
     }
