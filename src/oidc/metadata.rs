@@ -35,9 +35,9 @@ pub struct ProviderMetadata {
 /// Fetches and judges the discovery document. One request; a second one, to the RFC 8414 address, only after a 404.
 pub async fn discover(http: &Http, issuer: &str) -> Result<ProviderMetadata, Fault> {
     let [openid, oauth] = well_known(issuer)?;
-    let (status, body, retry_after) = get(http, &openid).await?;
+    let (status, body, retry_after) = get(http, "issuer", &openid).await?;
     let (url, status, body, retry_after) = if status == 404 {
-        let (status, body, retry_after) = get(http, &oauth).await?;
+        let (status, body, retry_after) = get(http, "issuer", &oauth).await?;
         (oauth, status, body, retry_after)
     } else {
         (openid, status, body, retry_after)
@@ -75,13 +75,14 @@ fn well_known(issuer: &str) -> Result<[Url; 2], Fault> {
     Ok([openid, oauth])
 }
 
-async fn get(http: &Http, url: &Url) -> Result<(u16, Vec<u8>, Option<u64>), Fault> {
+/// `what` is to blame if `url` cannot be asked. Gives status, body, and `Retry-After`.
+async fn get(http: &Http, what: &str, url: &Url) -> Result<(u16, Vec<u8>, Option<u64>), Fault> {
     let request = Request::builder()
         .method(Method::GET)
         .uri(url.as_str())
         .header(header::ACCEPT, "application/json")
         .body(Vec::new())
-        .map_err(|_| Fault::unsupported("issuer", "it cannot be turned into a request"))?;
+        .map_err(|_| Fault::unsupported(what, "it cannot be turned into a request"))?;
     let response = http.send(request).await?;
     let retry_after = retry_after(response.headers());
     Ok((response.status().as_u16(), response.into_body(), retry_after))
@@ -232,7 +233,7 @@ fn id_token_algorithms(map: &Map<String, Value>) -> Vec<CoreJwsSigningAlgorithm>
 
 /// Fetches the provider's signing keys. One request.
 pub async fn fetch_keys(http: &Http, provider: &ProviderMetadata) -> Result<CoreJsonWebKeySet, Fault> {
-    let (status, body, retry_after) = get(http, &provider.jwks_uri).await?;
+    let (status, body, retry_after) = get(http, "metadata field `jwks_uri`", &provider.jwks_uri).await?;
     if status != 200 {
         return Err(Fault::Unavailable {
             why: format!("{} answered with status {status}", shown_url(provider.jwks_uri.as_str())),
@@ -408,6 +409,18 @@ mod tests {
         ] {
             assert_eq!(well_known(issuer).unwrap().map(|url| url.to_string()), [openid, oauth], "{issuer}");
         }
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_asked_for_is_blamed_itself() {
+        let timeout = std::time::Duration::from_secs(1);
+        let options = crate::http::HttpOptions { issuer: ISSUER, ca_file: None, proxy: None, timeout };
+        let http = Http::new(&options).unwrap();
+        let mut provider = patched(json!({})).unwrap();
+        // `http::Uri` ends at 65,535 bytes.
+        provider.jwks_uri = Url::parse(&format!("{ISSUER}/{}", "x".repeat(70_000))).unwrap();
+        let fault = fetch_keys(&http, &provider).await.unwrap_err();
+        assert_eq!(fault.to_string(), "metadata field `jwks_uri`: it cannot be turned into a request");
     }
 
     #[test]
