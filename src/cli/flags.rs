@@ -5,7 +5,7 @@
 use clap::{Args, ValueHint};
 
 use super::{GlobalArgs, LoginArgs, LogoutArgs, StatusArgs, TokenArgs};
-use crate::settings::{Request, schema};
+use crate::settings::{Request, StoreChoice, schema};
 
 const PROVIDER: &str = "Provider";
 const SIGN_IN: &str = "Sign-in";
@@ -33,7 +33,7 @@ pub struct SessionArgs {
     #[arg(long, value_name = "ACCOUNT", help_heading = SIGN_IN, help = schema::LOGIN_HINT.flag_help)]
     pub login_hint: Option<String>,
     #[arg(long, value_name = "STORE", help_heading = STORAGE, help = schema::STORE.flag_help)]
-    #[arg(value_parser = ["auto", "keyring", "kernel", "file"], hide_possible_values = true)]
+    #[arg(value_parser = StoreChoice::NAMES, hide_possible_values = true)]
     pub store: Option<String>,
     #[arg(long, value_name = "PATH", value_hint = ValueHint::FilePath, help_heading = NETWORK)]
     #[arg(help = schema::CA_FILE.flag_help)]

@@ -366,24 +366,11 @@ settings! {
         "How long to wait for the person, 5s to 1h",
         apply |s, i| { s.timeout = values::duration(&i.text()?, (Duration::from_secs(5), HOUR))?; Ok(()) },
         show |s| duration(Some(s.timeout)) }
-    STORE { "store", Shape::Choice(&["auto", "keyring", "kernel", "file"]), Some("--store"), "MDB_LOGIN_STORE",
+    STORE { "store", Shape::Choice(&StoreChoice::NAMES), Some("--store"), "MDB_LOGIN_STORE",
         default "auto",
         "Where the session is kept: `auto`, `keyring`, `kernel` (Linux), or a 0600 `file`",
-        apply |s, i| {
-            s.store = match i.text()?.as_ref() {
-                "keyring" => StoreChoice::Keyring,
-                "kernel" => StoreChoice::Kernel,
-                "file" => StoreChoice::File,
-                _ => StoreChoice::Auto,
-            };
-            Ok(())
-        },
-        show |s| json!(match s.store {
-            StoreChoice::Auto => "auto",
-            StoreChoice::Keyring => "keyring",
-            StoreChoice::Kernel => "kernel",
-            StoreChoice::File => "file",
-        }) }
+        apply |s, i| { s.store = StoreChoice::named(&i.text()?).ok_or("is not a store")?; Ok(()) },
+        show |s| json!(s.store.name()) }
     MIN_TTL { "min_ttl", Shape::Duration, Some("--min-ttl"), "MDB_LOGIN_MIN_TTL", default None,
         "Renew a token that would expire sooner than this, 0s to 24h",
         apply |s, i| { s.min_ttl = Some(values::duration(&i.text()?, (Duration::ZERO, 24 * HOUR))?); Ok(()) },

@@ -50,6 +50,27 @@ pub enum StoreChoice {
     File,
 }
 
+impl StoreChoice {
+    const ALL: [Self; 4] = [Self::Auto, Self::Keyring, Self::Kernel, Self::File];
+
+    /// The names by which `--store` knows them.
+    pub const NAMES: [&str; 4] = [Self::Auto.name(), Self::Keyring.name(), Self::Kernel.name(), Self::File.name()];
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Keyring => "keyring",
+            Self::Kernel => "kernel",
+            Self::File => "file",
+        }
+    }
+
+    /// The choice called `name`, one of [`Self::NAMES`].
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|choice| choice.name() == name)
+    }
+}
+
 /// Where a session is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -71,12 +92,8 @@ impl From<Backend> for StoreChoice {
 
 impl Backend {
     /// The name by which `--store` knows it.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Keyring => "keyring",
-            Self::Kernel => "kernel",
-            Self::File => "file",
-        }
+    pub fn name(self) -> &'static str {
+        StoreChoice::from(self).name()
     }
 
     /// The store in words, with what it is worth, without asking it anything.
@@ -335,6 +352,15 @@ mod tests {
             assert_eq!(std::fs::read(&path).unwrap(), stored);
             store.delete().unwrap();
             assert!(store.load().unwrap().is_none());
+        }
+    }
+
+    /// The index has the names that `--store` takes, and a session that was kept must be found for ever.
+    #[test]
+    fn stores_are_called_alike_by_the_flag_and_in_the_index() {
+        assert_eq!(StoreChoice::NAMES.map(StoreChoice::named), StoreChoice::ALL.map(Some));
+        for backend in [Backend::Keyring, Backend::Kernel, Backend::File] {
+            assert_eq!(serde_json::to_value(backend).unwrap(), backend.name());
         }
     }
 
