@@ -46,7 +46,7 @@ Examples:
 Exit codes:
   0 done   1 failed   2 usage   3 configuration   4 login required   5 denied   6 timed out
   7 network or provider unavailable, try again   8 keyring or store   9 redirect port taken
-  10 an answer broke a security rule   130 interrupted")]
+  10 security rule broken by an answer   130 interrupted")]
 pub struct Cli {
     #[command(flatten)]
     pub global: GlobalArgs,

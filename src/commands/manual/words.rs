@@ -63,7 +63,8 @@ pub fn exit_status(names: &[&str]) -> Vec<Item> {
     if names.is_empty() {
         items.push(text(
             "The numbers, and the names that `--json` gives them in `error.code`, are an interface: they keep their \
-             meaning. Where `mdb-login token` fails, it prints nothing on stdout.",
+             meaning. So do the fields of the objects that `--json` prints on stdout while their `schema` is 1; others may \
+             be added. Where `mdb-login token` fails, it prints nothing on stdout.",
         ));
     }
     items
@@ -376,6 +377,8 @@ pub fn see_also(command: &Command, title: &str, names: &[&str]) -> Vec<Item> {
 
 #[cfg(test)]
 mod tests {
+    use clap::CommandFactory as _;
+
     use super::*;
 
     fn terms(items: Vec<Item>) -> Vec<String> {
@@ -383,12 +386,42 @@ mod tests {
         items.into_iter().filter_map(term).collect()
     }
 
+    /// Exit codes are told in three places, and each has those of [`Kind`], in order, with the names that `--json` gives.
     #[test]
-    fn the_program_s_page_has_every_status_and_every_variable() {
-        let statuses = terms(exit_status(&[]));
-        for kind in Kind::ALL {
-            assert!(statuses.contains(&kind.exit_code().to_string()), "{kind:?}");
+    fn help_readme_and_manual_have_every_exit_code_by_its_name() {
+        let expected: Vec<(u8, &str)> = Kind::ALL.iter().map(|kind| (kind.exit_code(), kind.name())).collect();
+
+        let help = crate::cli::Cli::command().get_after_long_help().unwrap().to_string();
+        let (_, codes) = help.split_once("\nExit codes:\n").unwrap();
+        let codes: Vec<&str> =
+            codes.split("   ").flat_map(str::lines).map(str::trim).filter(|c| !c.is_empty()).collect();
+        assert_eq!(codes.len(), 1 + expected.len(), "{codes:?}");
+        for (code, (number, name)) in codes.iter().skip(1).zip(&expected) {
+            let (shown, words) = code.split_once(' ').unwrap();
+            assert!(shown == number.to_string() && words.contains(&name.replace('_', " ")), "{code}: {number} {name}");
         }
+
+        let readme = include_str!("../../../README.md");
+        let (_, table) = readme.split_once("\n| exit code | `error.code` in `--json` | meaning |\n").unwrap();
+        let row = |line: &str| {
+            let cells: Vec<&str> = line.split('|').map(str::trim).collect();
+            Some((cells.get(1)?.parse::<u8>().ok()?, cells.get(2)?.trim_matches('`').to_owned()))
+        };
+        let rows: Vec<(u8, String)> = table.lines().take_while(|line| line.starts_with('|')).filter_map(row).collect();
+        assert_eq!(rows[0], (0, String::new()));
+        assert_eq!(rows[1..], expected.iter().map(|(code, name)| (*code, (*name).to_owned())).collect::<Vec<_>>());
+
+        let page = exit_status(&[]);
+        let meanings = page.iter().skip(1).filter_map(|item| {
+            let Item::Term(code, text) = item else { return None };
+            let (_, name) = text.rsplit_once(" (`")?;
+            Some((code.parse::<u8>().ok()?, name.strip_suffix("`)")?))
+        });
+        assert_eq!(meanings.collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
+    fn the_program_s_page_has_every_variable() {
         let variables = terms(environment(&[]));
         for setting in schema::ALL {
             assert!(variables.iter().any(|variable| variable == setting.env), "{setting:?}");
