@@ -119,6 +119,25 @@ fn a_change_that_is_refused_changes_nothing() {
 }
 
 #[test]
+fn every_object_says_its_schema() {
+    let sandbox = sandbox_with(CONFIG);
+    for arguments in [
+        &["list"][..],
+        &["show"],
+        &["show", "--origin"],
+        &["set", "prod", "timeout=10m"],
+        &["unset", "prod", "timeout"],
+        &["use", "staging"],
+        &["rename", "staging", "stage"],
+        &["remove", "stage"],
+    ] {
+        let outcome = sandbox.run(["--json", "profile"].iter().chain(arguments)).exits(0);
+        let object: Value = serde_json::from_slice(&outcome.stdout).unwrap();
+        assert_eq!(object["schema"], 1, "{arguments:?}: {object}");
+    }
+}
+
+#[test]
 fn list_marks_the_default() {
     let sandbox = sandbox_with(CONFIG);
     sandbox.run(["profile", "list"]).is("
