@@ -348,7 +348,7 @@ fn build(program: &Path) -> Step {
     };
     let profile = program.parent().and_then(Path::file_name).and_then(|name| name.to_str()).unwrap_or("debug");
     let mut command = Command::new(cargo);
-    command.args(["build", "--bin", "mdb-login", "--manifest-path"]);
+    command.args(["build", "--bins", "--manifest-path"]);
     command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml"));
     if profile != "debug" {
         command.args(["--profile", profile]);
