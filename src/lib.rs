@@ -1,7 +1,6 @@
 //! `mdb-login`: sign in once with the company's identity, and every MongoDB tool on the machine works.
 //!
 //! Read `session.rs` first: it is the ladder that everything else serves.
-
 //!
 //! Two programs are made of this library: `mdb-login` (`main.rs`) and `mdb-login-full` (`bin/`); `main.rs` says why.
 

@@ -32,7 +32,7 @@ mod full {
             }
             Err(error) => format!("cannot find out where this program is\n  caused by: {error}"),
         };
-        let hint = "`mdb-login` and `mdb-login-full` belong into one folder: install both";
+        let hint = "`mdb-login` and `mdb-login-full` belong in one folder: install both";
         // Without a stderr there is nobody to tell.
         let _ = writeln!(io::stderr(), "error: {error}\nhint: {hint}");
         ExitCode::FAILURE

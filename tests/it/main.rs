@@ -35,3 +35,6 @@ mod secrets;
 mod signed_in;
 mod status;
 mod token;
+// Linux alone has a small program for the cached token and a full one for the rest.
+#[cfg(target_os = "linux")]
+mod two_programs;

@@ -100,6 +100,12 @@ impl Sandbox {
         sandbox
     }
 
+    /// Runs another program from now on.
+    pub fn use_program(&mut self, program: PathBuf) -> &mut Self {
+        self.program = program;
+        self
+    }
+
     /// Sets a variable.
     pub fn env(&mut self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> &mut Self {
         self.unset(name.as_ref());
