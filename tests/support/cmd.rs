@@ -246,14 +246,12 @@ impl Sandbox {
     }
 }
 
-/// Access tokens in the kernel keyring outlive the folder, and a person's keyring has room for some twenty.
+/// What is in the kernel keyring outlives the folder, and a person's keyring has room for some twenty sessions.
 #[cfg(target_os = "linux")]
 impl Drop for Sandbox {
     fn drop(&mut self) {
-        for id in self.session_ids() {
-            if let Some(key) = kernel_key(&id) {
-                let _ = key.invalidate();
-            }
+        for (_, key) in self.session_ids().iter().flat_map(|id| kernel_keys(id)) {
+            let _ = key.invalidate();
         }
     }
 }
@@ -261,9 +259,24 @@ impl Drop for Sandbox {
 /// The key of the Linux kernel keyring that holds a session's access token, if there is one.
 #[cfg(target_os = "linux")]
 pub fn kernel_key(session_id: &str) -> Option<linux_keyutils::Key> {
+    let access = format!("mdb-login:{session_id}:access");
+    kernel_keys(session_id).into_iter().find(|(description, _)| *description == access).map(|(_, key)| key)
+}
+
+/// Every key of the Linux kernel keyring that is of this session, with its description.
+#[cfg(target_os = "linux")]
+pub fn kernel_keys(session_id: &str) -> Vec<(String, linux_keyutils::Key)> {
     use linux_keyutils::{KeyRing, KeyRingIdentifier};
-    let ring = KeyRing::from_special_id(KeyRingIdentifier::User, false).ok()?;
-    ring.search(&format!("mdb-login:{session_id}:access")).ok()
+    /// More keys than a user has; the library trusts the kernel to stay below.
+    const KEYS_MAX: usize = 100_000;
+    let ring = KeyRing::from_special_id(KeyRingIdentifier::User, false);
+    let Ok(links) = ring.and_then(|ring| ring.get_links(KEYS_MAX)) else { return Vec::new() };
+    let keys = links.iter().filter_map(|link| {
+        let key = link.as_key()?;
+        Some((key.metadata().ok()?.get_description().to_owned(), key))
+    });
+    let own = format!("mdb-login:{session_id}:");
+    keys.filter(|(description, _)| description.starts_with(&own)).collect()
 }
 
 impl Running {

@@ -4,6 +4,8 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 use std::thread::JoinHandle;
 
+#[cfg(target_os = "linux")]
+use crate::signed_in::{SignedIn, sign_in};
 use crate::support::browser::{Browser, raw};
 use crate::support::cmd::{Sandbox, assert_text};
 
@@ -114,4 +116,26 @@ fn a_running_program_can_be_followed_and_interrupted() {
     running.interrupt();
     let outcome = running.wait().exits(130);
     assert_eq!(outcome.stderr(), "first\n(open http://localhost:1/start/xyz.)\n");
+}
+
+/// Sessions of tests that were left in a person's kernel keyring would fill it in the end.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_sandbox_takes_its_keys_along() {
+    use std::collections::BTreeSet;
+
+    use crate::support::cmd::kernel_keys;
+    let mut ada = SignedIn::new();
+    let ids = ada.sandbox.session_ids();
+    let kept = || ids.iter().flat_map(|id| kernel_keys(id)).map(|(description, _)| description).collect::<Vec<_>>();
+    if kept().is_empty() {
+        eprintln!("NOT RUN, NO KERNEL KEYRING: a_sandbox_takes_its_keys_along");
+        return;
+    }
+    ada.sandbox.env("MDB_LOGIN_STORE", "kernel");
+    sign_in(&ada.sandbox, &[]);
+    let slots = kept().iter().filter_map(|key| key.rsplit(':').next().map(str::to_owned)).collect::<BTreeSet<_>>();
+    assert_eq!(slots, BTreeSet::from(["access".to_owned(), "session".to_owned()]));
+    drop(ada);
+    assert_eq!(kept(), Vec::<String>::new());
 }
