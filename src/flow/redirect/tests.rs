@@ -50,6 +50,20 @@ async fn exchange(address: String, bytes: &[u8]) -> String {
     String::from_utf8(answer).unwrap()
 }
 
+/// Gives `attempt` five tries to take less than `limit`, as it measures itself: a machine with much else to do may be
+/// slow once, but what waits for something is slow every time.
+async fn within(limit: Duration, attempt: impl AsyncFn() -> Duration) {
+    let mut all = Vec::new();
+    while all.len() < 5 {
+        let took = attempt().await;
+        if took < limit {
+            return;
+        }
+        all.push(took);
+    }
+    panic!("slower than {limit:?} each time: {all:?}");
+}
+
 impl Rig {
     fn address(&self) -> String {
         format!("127.0.0.1:{}", self.port)
@@ -95,40 +109,44 @@ fn status(answer: &str) -> &str {
 #[tokio::test]
 async fn a_sign_in_from_start_to_the_final_page_on_either_family() {
     for ip in ["127.0.0.1", "[::1]"] {
-        let rig = serve();
-        assert!(rig.waiting.start_url().starts_with(&format!("http://localhost:{}/start/", rig.port)));
-        assert!(rig.waiting.start_url().bytes().all(|b| b.is_ascii_alphanumeric() || b":/._-".contains(&b)));
-        let get = async |target: String| {
-            let request = format!("GET {target} HTTP/1.1\r\nHost: {ip}:{}\r\n\r\n", rig.port);
-            exchange(format!("{ip}:{}", rig.port), request.as_bytes()).await
-        };
+        within(Duration::from_millis(500), async || {
+            let rig = serve();
+            assert!(rig.waiting.start_url().starts_with(&format!("http://localhost:{}/start/", rig.port)));
+            assert!(rig.waiting.start_url().bytes().all(|b| b.is_ascii_alphanumeric() || b":/._-".contains(&b)));
+            let get = async |target: String| {
+                let request = format!("GET {target} HTTP/1.1\r\nHost: {ip}:{}\r\n\r\n", rig.port);
+                exchange(format!("{ip}:{}", rig.port), request.as_bytes()).await
+            };
 
-        let start = get(rig.start_path()).await;
-        assert_eq!((status(&start), field(&start, "location").as_deref()), ("307", Some(AUTHORIZATION)));
-        timeout(Duration::from_secs(1), rig.waiting.opened()).await.unwrap();
+            let start = get(rig.start_path()).await;
+            assert_eq!((status(&start), field(&start, "location").as_deref()), ("307", Some(AUTHORIZATION)));
+            timeout(Duration::from_secs(1), rig.waiting.opened()).await.unwrap();
 
-        let redirect = get(GOOD.into()).await;
-        assert_eq!(status(&redirect), "303");
-        let done = field(&redirect, "location").unwrap();
-        assert!(done.starts_with("/done/") && !done.contains(['?', '#']), "{done}");
-        assert_eq!(rig.code().await, "c0de");
+            let redirect = get(GOOD.into()).await;
+            assert_eq!(status(&redirect), "303");
+            let done = field(&redirect, "location").unwrap();
+            assert!(done.starts_with("/done/") && !done.contains(['?', '#']), "{done}");
+            assert_eq!(rig.code().await, "c0de");
 
-        // The final page is kept back until the outcome is known, and then delivered before the port is closed.
-        let page = tokio::spawn(exchange(
-            format!("{ip}:{}", rig.port),
-            format!("GET {done} HTTP/1.1\r\nHost: {ip}:{}\r\n\r\n", rig.port).leak().as_bytes(),
-        ));
-        sleep(Duration::from_millis(100)).await;
-        assert!(!page.is_finished());
-        let port = rig.port;
-        let before = Instant::now();
-        rig.waiting.finish(signed_in()).await;
-        assert!(before.elapsed() < Duration::from_millis(500), "{:?}", before.elapsed());
-        // No await in between: the port is free when `finish` returns, not some time later.
-        Listener::bind(&localhost(port)).unwrap();
-        let page = page.await.unwrap();
-        assert_eq!(status(&page), "200");
-        assert!(page.contains("ada@example.com") && page.contains("The database has not been asked yet"), "{page}");
+            // The final page is kept back until the outcome is known, and then delivered before the port is closed.
+            let page = tokio::spawn(exchange(
+                format!("{ip}:{}", rig.port),
+                format!("GET {done} HTTP/1.1\r\nHost: {ip}:{}\r\n\r\n", rig.port).leak().as_bytes(),
+            ));
+            sleep(Duration::from_millis(100)).await;
+            assert!(!page.is_finished());
+            let port = rig.port;
+            let before = Instant::now();
+            rig.waiting.finish(signed_in()).await;
+            let took = before.elapsed();
+            // No await in between: the port is free when `finish` returns, not some time later.
+            Listener::bind(&localhost(port)).unwrap();
+            let page = page.await.unwrap();
+            assert_eq!(status(&page), "200");
+            assert!(page.contains("ada@example.com") && page.contains("The database has not been asked yet"), "{page}");
+            took
+        })
+        .await;
     }
 }
 
@@ -223,21 +241,25 @@ async fn bytes_that_are_not_a_request_are_dropped_and_the_wait_goes_on() {
 
 #[tokio::test]
 async fn five_hundred_idle_connections_do_not_delay_the_answer() {
-    let rig = serve();
-    let mut idle = Vec::new();
-    for n in 0..500 {
-        let mut stream = TcpStream::connect(rig.address()).await.unwrap();
-        if n % 2 == 0 {
-            stream.write_all(b"GET /redirect?").await.unwrap();
+    within(Duration::from_millis(500), async || {
+        let rig = serve();
+        let mut idle = Vec::new();
+        for n in 0..500 {
+            let mut stream = TcpStream::connect(rig.address()).await.unwrap();
+            if n % 2 == 0 {
+                stream.write_all(b"GET /redirect?").await.unwrap();
+            }
+            idle.push(stream);
         }
-        idle.push(stream);
-    }
-    let before = Instant::now();
-    let answer = rig.get(GOOD, "").await;
-    assert_eq!(status(&answer), "303");
-    assert!(before.elapsed() < Duration::from_millis(500), "{:?}", before.elapsed());
-    assert_eq!(rig.code().await, "c0de");
-    assert!(rig.waiting.strangers().to_string().contains("connection too many"));
+        let before = Instant::now();
+        let answer = rig.get(GOOD, "").await;
+        let took = before.elapsed();
+        assert_eq!(status(&answer), "303");
+        assert_eq!(rig.code().await, "c0de");
+        assert!(rig.waiting.strangers().to_string().contains("connection too many"));
+        took
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -251,14 +273,16 @@ async fn a_flood_does_not_push_out_a_request_that_has_arrived_nor_the_final_page
     assert_eq!(rig.code().await, "c0de");
 
     let done = field(&rig.get(GOOD, "").await, "location").unwrap();
-    let request = format!("GET {done} HTTP/1.1\r\nHost: localhost:{}\r\n\r\n", rig.port);
-    let address = rig.address();
-    let page = tokio::spawn(async move { exchange(address, request.as_bytes()).await });
-    sleep(Duration::from_millis(50)).await;
+    let mut page = std::net::TcpStream::connect(rig.address()).unwrap();
+    page.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    io::Write::write_all(&mut page, format!("GET {done} HTTP/1.1\r\nHost: localhost:{}\r\n\r\n", rig.port).as_bytes())
+        .unwrap();
     let more: Vec<_> = (0..100).map(|_| std::net::TcpStream::connect(rig.address()).unwrap()).collect();
     sleep(Duration::from_millis(200)).await;
     rig.waiting.finish(signed_in()).await;
-    assert_eq!(status(&page.await.unwrap()), "200");
+    let mut answer = String::new();
+    io::Read::read_to_string(&mut page, &mut answer).unwrap();
+    assert_eq!(status(&answer), "200");
     drop((idle, more));
 }
 
@@ -309,23 +333,33 @@ async fn a_repeated_answer_is_harmless_and_a_second_one_is_refused() {
 
 #[tokio::test]
 async fn the_final_page_tells_of_a_failure_and_nobody_waits_for_a_browser_that_is_gone() {
-    let rig = serve();
-    rig.get(&GOOD.replace("code=c0de", "error=access_denied"), "").await;
-    assert!(matches!(rig.waiting.callback().await, Ok(Callback::Refused { .. })));
-    let port = rig.port;
-    let before = Instant::now();
+    let failed = || Outcome::Failed { what: "it broke".into(), todo: "try again".into() };
     // Nobody follows to the final page: bounded.
-    rig.waiting.finish(Outcome::Failed { what: "it broke".into(), todo: "try again".into() }).await;
-    assert!((900..1500).contains(&before.elapsed().as_millis()), "{:?}", before.elapsed());
-    assert!(TcpStream::connect(("127.0.0.1", port)).await.is_err());
+    within(Duration::from_millis(1500), async || {
+        let rig = serve();
+        rig.get(&GOOD.replace("code=c0de", "error=access_denied"), "").await;
+        assert!(matches!(rig.waiting.callback().await, Ok(Callback::Refused { .. })));
+        let port = rig.port;
+        let before = Instant::now();
+        rig.waiting.finish(failed()).await;
+        let took = before.elapsed();
+        assert!(took >= Duration::from_millis(900), "{took:?}");
+        assert!(TcpStream::connect(("127.0.0.1", port)).await.is_err());
+        took
+    })
+    .await;
 
-    let rig = serve();
-    let idle = TcpStream::connect(rig.address()).await.unwrap();
-    let before = Instant::now();
     // There was no answer at all (timeout, Ctrl-C): at once, whatever is connected.
-    rig.waiting.finish(Outcome::Failed { what: "it broke".into(), todo: "try again".into() }).await;
-    assert!(before.elapsed() < Duration::from_millis(500), "{:?}", before.elapsed());
-    drop(idle);
+    within(Duration::from_millis(500), async || {
+        let rig = serve();
+        let idle = TcpStream::connect(rig.address()).await.unwrap();
+        let before = Instant::now();
+        rig.waiting.finish(failed()).await;
+        let took = before.elapsed();
+        drop(idle);
+        took
+    })
+    .await;
 }
 
 #[tokio::test]
