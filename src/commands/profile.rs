@@ -8,7 +8,7 @@ use crate::cli::{GlobalArgs, ProfileCommand};
 use crate::error::{Error, Kind, Result};
 use crate::settings::schema::{self, Input, Setting, Shape};
 use crate::settings::{self, Origin, Request, Settings, edit};
-use crate::ui::{Ui, foreign};
+use crate::ui::{Ui, foreign, shell_quoted};
 
 pub fn run(command: &ProfileCommand, global: &GlobalArgs, ui: &Ui) -> Result<()> {
     match command {
@@ -116,7 +116,7 @@ fn set(name: &str, values: &[String], ui: &Ui) -> Result<()> {
 fn assignment<'a>(name: &str, text: &'a str) -> Result<(&'static Setting, Input<'a>)> {
     let Some((key, value)) = text.split_once('=') else {
         return Err(Error::new(Kind::Usage, "a setting must be written `KEY=VALUE`")
-            .hint(format!("run `mdb-login profile set {} issuer=https://login.example.com`", foreign(name))));
+            .hint(format!("run `mdb-login profile set {} issuer=https://login.example.com`", shell_quoted(name))));
     };
     let Some(setting) = schema::find(key) else { return Err(unknown_key(key)) };
     let refuse = |reason: String| Error::new(Kind::Usage, format!("`{key}` {reason}"));
@@ -198,10 +198,7 @@ fn plain(value: &Value) -> Option<String> {
 /// One word of a list, quoted where it would otherwise look like several.
 fn word(text: &str) -> String {
     let is_plain = !text.is_empty() && !text.contains(|c: char| c.is_whitespace() || "\"'\\".contains(c));
-    match shlex::try_quote(text) {
-        Ok(quoted) if !is_plain => foreign(&quoted),
-        _ => foreign(text),
-    }
+    if is_plain { foreign(text) } else { shell_quoted(text) }
 }
 
 /// Where a value comes from; a value that was taken from another setting says so.

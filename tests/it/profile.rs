@@ -100,6 +100,7 @@ fn a_change_that_is_refused_changes_nothing() {
         (&["set", "prod", "timeout=1"], 2, "`timeout` has no unit; write `1s` for seconds"),
         (&["set", "prod", "timeout=5m", "timeout=6m"], 2, "`timeout` is given twice"),
         (&["set", "prod", "issuer"], 2, "must be written `KEY=VALUE`"),
+        (&["set", "my prod", "issuer"], 2, "run `mdb-login profile set 'my prod' issuer=https://login.example.com`"),
         (&["set", "prod", "client_secret=hunter2"], 2, "`client_secret` is a secret"),
         (&["set", "../x", "timeout=5m"], 2, "a profile's name must be 1 to 64 letters"),
         (&["unset", "prod", "timeout", "nonsense"], 2, "unknown key `nonsense`"),
