@@ -187,6 +187,13 @@ impl Idp {
         self.shared.state().secrets.clone()
     }
 
+    /// An access token as a sign-in of this person (by name) gives it, without the sign-in.
+    pub fn access_token(&self, name: &str) -> String {
+        let behaviour = self.shared.behaviour().clone();
+        let person = person_called(&behaviour, name);
+        token::access_token(&self.shared.site, &behaviour, &mut self.shared.state(), person)
+    }
+
     /// What an administrator does: no refresh token works any more.
     pub fn end_all_sessions(&self) {
         let mut state = self.shared.state();
@@ -202,12 +209,14 @@ impl Idp {
 
     /// What a person does at the verification page: `Some(name)` approves, `None` denies.
     pub fn answer_device(&self, user_code: &str, person: Option<&str>) {
-        let person = person.map(|name| {
-            let found = self.shared.behaviour().people.iter().find(|person| person.name == name).cloned();
-            found.unwrap_or_else(|| panic!("no person `{name}`"))
-        });
+        let person = person.map(|name| person_called(&self.shared.behaviour(), name));
         device::settle(&mut self.shared.state(), user_code, person).unwrap();
     }
+}
+
+fn person_called(behaviour: &Behaviour, name: &str) -> Person {
+    let found = behaviour.people.iter().find(|person| person.name == name).cloned();
+    found.unwrap_or_else(|| panic!("no person `{name}`"))
 }
 
 impl Drop for Idp {

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::answer::Reply;
 use super::authorization::{known_resources, known_scope};
-use super::behaviour::{Again, Behaviour, Rotation};
+use super::behaviour::{Again, Behaviour, Person, Rotation};
 use super::clients::{self, Client, DEVICE_CODE};
 use super::device;
 use super::jwt;
@@ -218,22 +218,7 @@ fn refresh_token(state: &mut State, family: usize) -> String {
 fn tokens(site: &Site, behaviour: &Behaviour, state: &mut State, grant: &Grant) -> Value {
     let issued = now().saturating_add_signed(behaviour.clock_ahead);
     let lifetime = behaviour.access_token_lifetime.as_secs();
-    let audience = match grant.resource.as_slice() {
-        [] => json!(grant.client_id),
-        [one] => json!(one),
-        several => json!(several),
-    };
-    let access_token = jwt::mint(
-        behaviour.key,
-        "JWT",
-        json!({
-            "iss": site.issuer, "sub": grant.person.sub, "aud": audience, "client_id": grant.client_id,
-            "iat": issued, "exp": issued + lifetime, "jti": random(12),
-            "scope": grant.scope.join(" "), "groups": grant.person.groups,
-        }),
-        &behaviour.access_token,
-    );
-    state.secrets.push(access_token.clone());
+    let access_token = mint_access_token(site, behaviour, state, grant);
     let mut answer = json!({
         "access_token": access_token,
         "token_type": "Bearer",
@@ -260,6 +245,37 @@ fn tokens(site: &Site, behaviour: &Behaviour, state: &mut State, grant: &Grant) 
         answer["id_token"] = json!(id_token);
     }
     answer
+}
+
+/// The access token of a person who has signed in for nothing but that.
+pub(super) fn access_token(site: &Site, behaviour: &Behaviour, state: &mut State, person: Person) -> String {
+    let grant = Grant {
+        client_id: super::CLIENT_ID.to_owned(),
+        person,
+        scope: vec!["openid".to_owned()],
+        resource: Vec::new(),
+        nonce: None,
+        acr: None,
+        auth_time: now(),
+    };
+    mint_access_token(site, behaviour, state, &grant)
+}
+
+fn mint_access_token(site: &Site, behaviour: &Behaviour, state: &mut State, grant: &Grant) -> String {
+    let issued = now().saturating_add_signed(behaviour.clock_ahead);
+    let audience = match grant.resource.as_slice() {
+        [] => json!(grant.client_id),
+        [one] => json!(one),
+        several => json!(several),
+    };
+    let claims = json!({
+        "iss": site.issuer, "sub": grant.person.sub, "aud": audience, "client_id": grant.client_id,
+        "iat": issued, "exp": issued + behaviour.access_token_lifetime.as_secs(), "jti": random(12),
+        "scope": grant.scope.join(" "), "groups": grant.person.groups,
+    });
+    let token = jwt::mint(behaviour.key, "JWT", claims, &behaviour.access_token);
+    state.secrets.push(token.clone());
+    token
 }
 
 /// RFC 7009 §2: an unknown token is no error, another client's is.
