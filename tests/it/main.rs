@@ -6,7 +6,9 @@
 #[path = "../support/mod.rs"]
 mod support;
 
-// The provider itself: that it refuses what it should, because a peer that is too kind proves nothing.
+// The provider and the server themselves: that they refuse what they should, because a peer that is too kind proves
+// nothing.
+mod mongod;
 mod provider;
 
 // Signing in: with a browser, with a device code, what is refused, the redirect port, the terminal's own rules, and

@@ -1,5 +1,5 @@
-//! What tests and the demonstration share: a strict identity provider, a scripted browser, and the real program in an
-//! environment of its own. None of it is in the shipped binary.
+//! What tests and the demonstration share: a strict identity provider, a strict MongoDB server, a scripted browser, and
+//! the real program in an environment of its own. None of it is in the shipped binary.
 
 // Each crate that includes this uses a part of it.
 #![allow(dead_code, unused_imports)]
@@ -9,3 +9,4 @@
 pub mod browser;
 pub mod cmd;
 pub mod idp;
+pub mod mongod;

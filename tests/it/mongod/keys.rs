@@ -1,0 +1,132 @@
+//! Keys and algorithms: every one that the server's rules name, signed by another library than the provider's.
+
+use std::time::Duration;
+
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::signature::{
+    ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair, EcdsaSigningAlgorithm,
+    KeyPair as _, RSA_PKCS1_SHA384, RSA_PKCS1_SHA512, RSA_PSS_SHA256, RsaEncoding, RsaKeyPair,
+};
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use serde_json::{Value, json};
+
+use super::{REFUSED, Setting, verdict};
+use crate::support::idp::{Endpoint, Key, Patch, jwt};
+use crate::support::mongod::Refusal;
+
+/// The private half of [`Key::First`].
+fn first_key() -> RsaKeyPair {
+    let pem = include_str!("../../support/idp/keys/first.pem");
+    let body = pem.lines().skip_while(|line| !line.starts_with("-----BEGIN")).skip(1);
+    let base64: String = body.take_while(|line| !line.starts_with("-----END")).collect();
+    RsaKeyPair::from_pkcs8(&STANDARD.decode(base64).unwrap()).unwrap()
+}
+
+/// Ada's claims under another header, signed by `sign`.
+fn signed_otherwise(setting: &Setting, header: &Value, sign: impl FnOnce(&[u8]) -> Vec<u8>) -> String {
+    let encode = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
+    let claims = jwt::claims(&setting.idp.access_token("ada"));
+    let message = format!("{}.{}", encode(header), encode(&claims));
+    let signature = sign(message.as_bytes());
+    format!("{message}.{}", URL_SAFE_NO_PAD.encode(signature))
+}
+
+#[test]
+fn every_rsa_algorithm_of_the_rules_is_verified() {
+    let setting = Setting::new();
+    let rows: [(&str, &'static dyn RsaEncoding); 3] =
+        [("RS384", &RSA_PKCS1_SHA384), ("RS512", &RSA_PKCS1_SHA512), ("PS256", &RSA_PSS_SHA256)];
+    for (algorithm, encoding) in rows {
+        let key = first_key();
+        let header = json!({ "alg": algorithm, "kid": Key::First.kid(), "typ": "JWT" });
+        let token = signed_otherwise(&setting, &header, |message| {
+            let mut signature = vec![0; key.public_modulus_len()];
+            key.sign(encoding, &SystemRandom::new(), message, &mut signature).unwrap();
+            signature
+        });
+        assert_eq!(verdict(&setting.client().present(&token)), "ok", "{algorithm}: {:?}", setting.server.refusals());
+    }
+}
+
+#[test]
+fn both_elliptic_curves_are_verified_each_with_its_own_algorithm() {
+    let rows: [(&str, &str, &'static EcdsaSigningAlgorithm, usize); 2] = [
+        ("ES256", "P-256", &ECDSA_P256_SHA256_FIXED_SIGNING, 32),
+        ("ES384", "P-384", &ECDSA_P384_SHA384_FIXED_SIGNING, 48),
+    ];
+    for (algorithm, curve, signing, size) in rows {
+        let key = EcdsaKeyPair::generate(signing).unwrap();
+        let point = &key.public_key().as_ref()[1..];
+        let (x, y) = (URL_SAFE_NO_PAD.encode(&point[..size]), URL_SAFE_NO_PAD.encode(&point[size..]));
+        let setting = Setting::new();
+        let jwk = json!({ "kty": "EC", "crv": curve, "kid": "curve", "x": x, "y": y });
+        setting.idp.change(|behaviour| {
+            behaviour.jwks = Patch::with(move |set| set["keys"].as_array_mut().unwrap().push(jwk.clone()));
+        });
+        let present = |algorithm: &str| {
+            let header = json!({ "alg": algorithm, "kid": "curve" });
+            let sign = |message: &[u8]| key.sign(&SystemRandom::new(), message).unwrap().as_ref().to_vec();
+            verdict(&setting.client().present(&signed_otherwise(&setting, &header, sign)))
+        };
+        assert_eq!(present(algorithm), "ok", "{algorithm}: {:?}", setting.server.refusals());
+        let other = if algorithm == "ES256" { "ES384" } else { "ES256" };
+        assert_eq!(present(other), REFUSED, "{other} with {curve}");
+        assert_eq!(setting.server.refusals(), [Refusal::WrongKey(other.to_owned())]);
+    }
+}
+
+#[test]
+fn a_key_set_has_to_be_in_order() {
+    let rsa = || Key::First.jwk();
+    let but = |name: &str, value: Value| {
+        let mut key = rsa();
+        key[name] = value;
+        key
+    };
+    let rows = [
+        (json!([but("kid", json!(""))]), "a key without `kid`"),
+        (json!([rsa(), { "kty": "oct" }]), "a key without `kid`"),
+        (json!([rsa(), { "kid": "x" }]), "a key without `kty`"),
+        (json!([rsa(), rsa()]), "two keys are called `test-key-1`"),
+        (json!([rsa(), { "kty": "RSA", "kid": "x", "n": "AQAB" }]), "key `x` has no `n` or no `e`"),
+        (json!([but("e", json!("AQ"))]), "key `test-key-1` has an exponent below 3"),
+    ];
+    for (keys, why) in rows {
+        let setting = Setting::new();
+        setting.idp.change(|behaviour| behaviour.jwks = json!({ "keys": keys }).into());
+        assert_eq!(verdict(&setting.client().present(&setting.idp.access_token("ada"))), REFUSED, "{why}");
+        assert_eq!(setting.server.refusals(), [Refusal::KeySet(why.to_owned())]);
+    }
+    let setting = Setting::new();
+    let stranger = json!({ "kty": "OKP", "crv": "Ed25519", "kid": "x" });
+    setting.idp.change(|behaviour| behaviour.jwks = json!({ "keys": [stranger, rsa()] }).into());
+    assert_eq!(verdict(&setting.client().present(&setting.idp.access_token("ada"))), "ok");
+}
+
+#[test]
+fn metadata_of_another_issuer_are_refused() {
+    let setting = Setting::new();
+    setting.idp.change(|behaviour| behaviour.metadata = json!({ "issuer": "http://localhost/other" }).into());
+    assert_eq!(verdict(&setting.client().present(&setting.idp.access_token("ada"))), REFUSED);
+    let why = "the metadata are of `http://localhost/other`".to_owned();
+    assert_eq!(setting.server.refusals(), [Refusal::KeySet(why)]);
+}
+
+#[test]
+fn keys_are_fetched_once_and_again_for_an_unknown_one_but_not_within_the_quiet_time() {
+    let setting = Setting::new();
+    for _ in 0..3 {
+        setting.ada();
+    }
+    assert_eq!(setting.idp.requests(Endpoint::Jwks), 1);
+    setting.idp.change(|behaviour| behaviour.key = Key::Second);
+    setting.ada();
+    assert_eq!(setting.idp.requests(Endpoint::Jwks), 2, "the rotated key");
+
+    setting.server.change(|behaviour| behaviour.jwks_quiet = Duration::from_secs(60));
+    setting.idp.change(|behaviour| behaviour.key = Key::First);
+    assert_eq!(verdict(&setting.client().present(&setting.idp.access_token("ada"))), REFUSED);
+    assert_eq!(setting.idp.requests(Endpoint::Jwks), 2);
+    assert_eq!(setting.server.refusals(), [Refusal::UnknownKey(Key::First.kid().to_owned())]);
+}

@@ -1,0 +1,248 @@
+//! Commands: what each needs, and its answer.
+
+use bson::{Bson, DateTime, Document, doc};
+
+use super::answer::Answer;
+use super::authentication::{self, User};
+use super::behaviour::Behaviour;
+use super::failure::{
+    BAD_VALUE, COMMAND_NOT_FOUND, CURSOR_NOT_FOUND, Failure, INVALID_OPTIONS, MISSING_FIELD, REAUTHENTICATION_REQUIRED,
+    UNAUTHORIZED, UNSUPPORTED_OP_QUERY_COMMAND,
+};
+use super::server::Connection;
+use super::wire::{Kind, MESSAGE_MAX, Request};
+
+/// What goes back for a command.
+pub(super) enum Reply {
+    Document(Document),
+    /// These bytes, and the end of the connection.
+    Bytes(Vec<u8>),
+    Silence,
+    Close,
+}
+
+/// What somebody needs to be allowed a command.
+#[derive(Clone, Copy)]
+enum Needs {
+    Nothing,
+    Authentication,
+    /// A privilege action, on any resource.
+    Action(&'static str),
+}
+
+/// Carries out a command, or what the test has ordered in its place.
+pub(super) fn answer(connection: &mut Connection, request: &Request) -> Reply {
+    let name = request.body.keys().next().map_or("", String::as_str);
+    let ordered = {
+        let mut state = connection.shared.state();
+        *state.commands.entry(name.to_owned()).or_default() += 1;
+        state.scripts.get_mut(name).and_then(std::collections::VecDeque::pop_front)
+    };
+    match ordered {
+        None => {}
+        Some(Answer::Delay(pause)) => std::thread::sleep(pause),
+        Some(Answer::Reply(document)) => return Reply::Document(document),
+        Some(Answer::Failure(code)) => return Reply::Document(Failure::new(code, "the test wants it so").document()),
+        Some(Answer::Bytes(bytes)) => return Reply::Bytes(bytes),
+        Some(Answer::Silence) => return Reply::Silence,
+        Some(Answer::Close) => return Reply::Close,
+    }
+    match carry_out(connection, name, request) {
+        Ok(mut document) => {
+            document.insert("ok", 1.0);
+            Reply::Document(document)
+        }
+        Err(failure) => {
+            if failure.code == REAUTHENTICATION_REQUIRED {
+                connection.shared.state().counters.reauthentications_asked_for += 1;
+            }
+            Reply::Document(failure.document())
+        }
+    }
+}
+
+fn carry_out(connection: &mut Connection, name: &str, request: &Request) -> Result<Document, Failure> {
+    let command = &request.body;
+    if request.kind == Kind::Query && !matches!(name, "hello" | "isMaster" | "ismaster") {
+        let message = format!("Unsupported OP_QUERY command: {name}. The client driver may require an upgrade.");
+        return Err(Failure::new(UNSUPPORTED_OP_QUERY_COMMAND, message));
+    }
+    let Ok(database) = command.get_str("$db") else {
+        return Err(Failure::new(MISSING_FIELD, "BSON field 'OpMsg.$db' is missing but a required field"));
+    };
+    let behaviour = connection.shared.behaviour().clone();
+    let needs = needs(name, database)?;
+    connection.session.expire(connection.now(&behaviour));
+    match needs {
+        Needs::Nothing => {}
+        Needs::Authentication => drop(connection.session.admit(name)?),
+        Needs::Action(action) => {
+            let user = connection.session.admit(name)?;
+            if !actions(&behaviour, user).contains(&action) {
+                let message = format!("not authorized on {database} to execute command {name}");
+                return Err(Failure::new(UNAUTHORIZED, message));
+            }
+        }
+    }
+    match name {
+        "hello" | "isMaster" | "ismaster" => hello(connection, &behaviour, name, command),
+        "saslStart" => authentication::start(connection, &behaviour, database, command),
+        "saslContinue" => authentication::proceed(connection, &behaviour, command),
+        "logout" => {
+            connection.session.log_out();
+            Ok(doc! {})
+        }
+        "connectionStatus" => Ok(connection_status(connection, &behaviour, command)),
+        "buildInfo" | "buildinfo" => Ok(build_info(&behaviour)),
+        "ping" | "endSessions" => Ok(doc! {}),
+        "getParameter" => parameter(&behaviour, command),
+        "getLog" => Ok(doc! { "totalLinesWritten": 0, "log": [] }),
+        // Every result fits into the first batch, so no cursor is ever open.
+        "getMore" => Err(Failure::new(CURSOR_NOT_FOUND, "cursor not found")),
+        "killCursors" => Ok(doc! {
+            "cursorsKilled": [],
+            "cursorsNotFound": command.get("cursors").cloned().unwrap_or_else(|| Bson::Array(Vec::new())),
+            "cursorsAlive": [],
+            "cursorsUnknown": [],
+        }),
+        "find" => connection.shared.state().data.find(database, command),
+        "count" => connection.shared.state().data.count(database, command),
+        "aggregate" => connection.shared.state().data.aggregate(database, command),
+        "insert" => connection.shared.state().data.insert(database, command),
+        "listCollections" => Ok(connection.shared.state().data.list_collections(database)),
+        "listDatabases" => Ok(connection.shared.state().data.list_databases()),
+        _ => Err(unknown(name)),
+    }
+}
+
+fn unknown(name: &str) -> Failure {
+    Failure::new(COMMAND_NOT_FOUND, format!("no such command: '{name}'"))
+}
+
+fn needs(name: &str, database: &str) -> Result<Needs, Failure> {
+    let needs = match name {
+        "hello" | "isMaster" | "ismaster" | "saslStart" | "saslContinue" | "logout" | "connectionStatus"
+        | "buildInfo" | "buildinfo" | "ping" | "endSessions" => Needs::Nothing,
+        "getMore" | "killCursors" => Needs::Authentication,
+        "getParameter" => Needs::Action("getParameter"),
+        "getLog" => Needs::Action("getLog"),
+        "find" | "count" | "aggregate" => Needs::Action("find"),
+        "insert" => Needs::Action("insert"),
+        "listCollections" => Needs::Action("listCollections"),
+        "listDatabases" => Needs::Action("listDatabases"),
+        _ => return Err(unknown(name)),
+    };
+    if matches!(name, "getParameter" | "getLog" | "listDatabases") && database != "admin" {
+        return Err(Failure::new(UNAUTHORIZED, format!("{name} may only be run against the admin database.")));
+    }
+    Ok(needs)
+}
+
+/// What the user's roles allow, those that exist.
+fn actions<'a>(behaviour: &'a Behaviour, user: &User) -> Vec<&'a str> {
+    let granted = behaviour.roles.iter().filter(|role| user.roles.contains(&role.name));
+    granted.flat_map(|role| role.actions.iter().map(String::as_str)).collect()
+}
+
+fn hello(
+    connection: &mut Connection,
+    behaviour: &Behaviour,
+    name: &str,
+    command: &Document,
+) -> Result<Document, Failure> {
+    if let Some(client) = command.get("client") {
+        check_client(client)?;
+    }
+    let primary = if name == "hello" { "isWritablePrimary" } else { "ismaster" };
+    let mut answer = doc! {
+        primary: true,
+        "maxBsonObjectSize": 16 * 1024 * 1024,
+        "maxMessageSizeBytes": MESSAGE_MAX,
+        "maxWriteBatchSize": 100_000,
+        "localTime": DateTime::now(),
+        "logicalSessionTimeoutMinutes": 30,
+        "connectionId": connection.number,
+        "minWireVersion": 0,
+        "maxWireVersion": behaviour.release.max_wire_version(),
+        "readOnly": false,
+    };
+    if command.get_bool("helloOk").unwrap_or_default() {
+        answer.insert("helloOk", true);
+    }
+    if let Some(set) = &behaviour.replica_set {
+        let me = connection.shared.address.to_string();
+        answer.extend(doc! {
+            "setName": set, "setVersion": 1, "secondary": false,
+            "hosts": [&me], "me": &me, "primary": &me,
+        });
+    }
+    if command.contains_key("saslSupportedMechs") {
+        answer.insert("saslSupportedMechs", behaviour.mechanisms.clone());
+    }
+    if let Ok(sasl) = command.get_document("speculativeAuthenticate") {
+        let database = sasl.get_str("db").unwrap_or_default();
+        // A refusal is left out, and the client goes the ordinary way.
+        if let Ok(step) = authentication::start(connection, behaviour, database, sasl) {
+            answer.insert("speculativeAuthenticate", step);
+        }
+    }
+    Ok(answer)
+}
+
+/// What the handshake specification wants of client metadata.
+fn check_client(client: &Bson) -> Result<(), Failure> {
+    let refuse = |why: &str| Err(Failure::new(BAD_VALUE, why));
+    let Some(client) = client.as_document() else { return refuse("the client metadata are no document") };
+    if client.to_vec().is_ok_and(|bytes| bytes.len() > 512) {
+        return refuse("the client metadata document must be less than or equal to 512 bytes");
+    }
+    let text = |part: &str, field: &str| client.get_document(part).is_ok_and(|part| part.get_str(field).is_ok());
+    if !(text("driver", "name") && text("driver", "version") && text("os", "type")) {
+        return refuse("the client metadata lack driver.name, driver.version or os.type");
+    }
+    Ok(())
+}
+
+fn connection_status(connection: &Connection, behaviour: &Behaviour, command: &Document) -> Document {
+    let (mut users, mut roles, mut privileges) = (Vec::new(), Vec::new(), Vec::new());
+    if let Some(user) = connection.session.user() {
+        users.push(doc! { "user": &user.name, "db": "$external" });
+        roles.extend(user.roles.iter().map(|role| doc! { "role": role, "db": "admin" }));
+        let actions = actions(behaviour, user);
+        if !actions.is_empty() {
+            privileges.push(doc! { "resource": { "db": "", "collection": "" }, "actions": actions });
+        }
+    }
+    let mut info = doc! { "authenticatedUsers": users, "authenticatedUserRoles": roles };
+    if command.get_bool("showPrivileges").unwrap_or_default() {
+        info.insert("authenticatedUserPrivileges", privileges);
+    }
+    doc! { "authInfo": info }
+}
+
+fn build_info(behaviour: &Behaviour) -> Document {
+    let [major, minor, patch] = behaviour.release.version();
+    doc! {
+        "version": format!("{major}.{minor}.{patch}"),
+        "versionArray": [major, minor, patch, 0],
+        "gitVersion": "0000000000000000000000000000000000000000",
+        "modules": ["enterprise"],
+        "openssl": { "running": "test" },
+        "bits": 64,
+        "debug": false,
+        "maxBsonObjectSize": 16 * 1024 * 1024,
+    }
+}
+
+fn parameter(behaviour: &Behaviour, command: &Document) -> Result<Document, Failure> {
+    let [major, minor, _] = behaviour.release.version();
+    let known = doc! {
+        "authenticationMechanisms": behaviour.mechanisms.clone(),
+        "featureCompatibilityVersion": { "version": format!("{major}.{minor}") },
+    };
+    if matches!(command.get("getParameter"), Some(Bson::String(all)) if all == "*") {
+        return Ok(known);
+    }
+    let asked: Document = known.into_iter().filter(|(name, _)| command.contains_key(name)).collect();
+    if asked.is_empty() { Err(Failure::new(INVALID_OPTIONS, "no option found to get")) } else { Ok(asked) }
+}
