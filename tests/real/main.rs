@@ -1,4 +1,5 @@
-//! The real binary against real peers: a certified OpenID provider, Chromium, gnome-keyring, a pseudo-terminal.
+//! The real binary against real peers: a certified OpenID provider, Chromium, gnome-keyring, a pseudo-terminal, MongoDB's
+//! drivers.
 //!
 //! Every test here is ignored by a plain `cargo test`, because it needs programs that a Rust toolchain does not bring.
 //! `tests/run` installs them and runs all of these, one at a time: port 27097 is there once.
@@ -17,6 +18,7 @@ mod terminal; // the binary on a pseudo-terminal
 
 mod browser; // sign-in with Chromium, to the final page
 mod device; // sign-in by device code
+mod drivers; // PyMongo and the npm driver with our tokens, and with the test server
 mod sign_in; // sign in, hand out, renew, sign out
 
 #[cfg(target_os = "linux")]

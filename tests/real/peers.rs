@@ -1,6 +1,6 @@
 //! The peers that run on Node.js: the certified provider, a person over HTTP, a person with Chromium.
 //!
-//! The scripts lie beside this file; `tests/run` installs what they import into `.tests/peers`.
+//! The scripts lie beside this file; `tests/run` installs what they import into `.tests`.
 
 use std::ffi::OsString;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -17,12 +17,39 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
+/// Where `tests/run` has put npm's packages.
+pub fn node_modules() -> PathBuf {
+    installed(".tests/peers/node_modules")
+}
+
+/// Where `tests/run` has put Python's packages: what `PYTHONPATH` has to be.
+pub fn python_packages() -> PathBuf {
+    installed(".tests/python")
+}
+
+fn installed(folder: &str) -> PathBuf {
+    let folder = root().join(folder);
+    assert!(folder.is_dir(), "the peers are not installed; `tests/run` installs them and runs these tests");
+    folder
+}
+
+pub fn node() -> OsString {
+    std::env::var_os("MDB_TEST_NODE").unwrap_or_else(|| OsString::from("node"))
+}
+
+pub fn python() -> OsString {
+    std::env::var_os("MDB_TEST_PYTHON").unwrap_or_else(|| OsString::from("python3"))
+}
+
+/// A file beside this one.
+pub fn beside(name: &str) -> PathBuf {
+    root().join("tests/real").join(name)
+}
+
 fn script(name: &str) -> Command {
-    let installed = root().join(".tests/peers/node_modules");
-    assert!(installed.is_dir(), "the peers are not installed; `tests/run` installs them and runs these tests");
-    let node = std::env::var_os("MDB_TEST_NODE").unwrap_or_else(|| OsString::from("node"));
-    let mut command = Command::new(node);
-    command.arg(root().join("tests/real").join(name));
+    node_modules();
+    let mut command = Command::new(node());
+    command.arg(beside(name));
     command
 }
 
