@@ -1,5 +1,5 @@
 //! The real binary against real peers: a certified OpenID provider, Chromium, gnome-keyring, a pseudo-terminal, MongoDB's
-//! drivers.
+//! drivers and its shell.
 //!
 //! Every test here is ignored by a plain `cargo test`, because it needs programs that a Rust toolchain does not bring.
 //! `tests/run` installs them and runs all of these, one at a time: port 27097 is there once.
@@ -19,6 +19,7 @@ mod terminal; // the binary on a pseudo-terminal
 mod browser; // sign-in with Chromium, to the final page
 mod device; // sign-in by device code
 mod drivers; // PyMongo and the npm driver with our tokens, and with the test server
+mod mongosh; // MongoDB's shell: with a token file, and with its own login
 mod sign_in; // sign in, hand out, renew, sign out
 
 #[cfg(target_os = "linux")]
