@@ -3,8 +3,9 @@
 //   node driver.mjs URI ROUNDS PAUSE_MS
 //
 // Each round pings, inserts a document and finds it again. The token comes from the URI's ENVIRONMENT, or, if
-// TOKEN_COMMAND is set (a JSON array), from a callback that runs that command and takes its output. Prints one JSON line
-// {"user": …, "roles": […], "rounds": …, "count": …, "callbacks": …}, or {"error": CODE, "message": …} with exit status 1.
+// TOKEN_COMMAND is set (a JSON array), from a callback that runs that command and takes its output; TOKEN_CALLBACK may
+// name the property that it is set as. Prints one JSON line {"user": …, "roles": […], "rounds": …, "count": …,
+// "callbacks": …, "idp_info": …}, or {"error": CODE, "message": …} with exit status 1.
 
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
@@ -15,8 +16,10 @@ const [uri, rounds, pause] = [process.argv[2], Number(process.argv[3]), Number(p
 const { MongoClient, MongoServerError } = (await import('../../.tests/peers/node_modules/mongodb/lib/index.js')).default;
 
 let callbacks = 0;
-async function command() {
+let idpInfo = null;
+async function command(context) {
   callbacks += 1;
+  idpInfo = context.idpInfo ?? null;
   const [program, ...args] = JSON.parse(process.env.TOKEN_COMMAND);
   const { stdout } = await promisify(execFile)(program, args);
   return { accessToken: stdout };
@@ -38,10 +41,14 @@ async function work(client) {
     rounds,
     count: await people.countDocuments({}),
     callbacks,
+    idp_info: idpInfo,
   };
 }
 
-const options = process.env.TOKEN_COMMAND ? { authMechanismProperties: { OIDC_CALLBACK: command } } : {};
+const options = {};
+if (process.env.TOKEN_COMMAND) {
+  options.authMechanismProperties = { [process.env.TOKEN_CALLBACK ?? 'OIDC_CALLBACK']: command };
+}
 const client = new MongoClient(uri, { serverSelectionTimeoutMS: 10_000, ...options });
 try {
   console.log(JSON.stringify(await work(client)));

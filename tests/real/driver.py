@@ -3,10 +3,12 @@
     driver.py URI ROUNDS PAUSE_MS
 
 Each round pings, inserts a document and finds it again. The token comes from the URI's ENVIRONMENT, or, if TOKEN_COMMAND
-is set (a JSON array), from a callback that runs that command and takes its output. Prints one JSON line
-{"user": …, "roles": […], "rounds": …, "count": …, "callbacks": …}, or {"error": CODE, "message": …} with exit status 1.
+is set (a JSON array), from a callback that runs that command and takes its output; TOKEN_CALLBACK may name the property
+that it is set as. Prints one JSON line {"user": …, "roles": […], "rounds": …, "count": …, "callbacks": …, "idp_info": …},
+or {"error": CODE, "message": …} with exit status 1.
 """
 
+import dataclasses
 import json
 import os
 import subprocess
@@ -22,9 +24,11 @@ uri, rounds, pause = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]) / 1000
 
 class Command(OIDCCallback):
     calls = 0
+    idp_info = None
 
     def fetch(self, context):
         self.calls += 1
+        self.idp_info = context.idp_info and dataclasses.asdict(context.idp_info)
         command = json.loads(os.environ["TOKEN_COMMAND"])
         token = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
         return OIDCCallbackResult(access_token=token)
@@ -45,12 +49,14 @@ def work(client):
         "rounds": rounds,
         "count": people.count_documents({}),
         "callbacks": callback.calls,
+        "idp_info": callback.idp_info,
     }
 
 
 callback = Command()
-properties = {"OIDC_CALLBACK": callback} if "TOKEN_COMMAND" in os.environ else None
-options = {"authMechanismProperties": properties} if properties else {}
+options = {}
+if "TOKEN_COMMAND" in os.environ:
+    options["authMechanismProperties"] = {os.environ.get("TOKEN_CALLBACK", "OIDC_CALLBACK"): callback}
 try:
     with MongoClient(uri, serverSelectionTimeoutMS=10_000, **options) as client:
         print(json.dumps(work(client)))

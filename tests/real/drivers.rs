@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::peers::{beside, node, node_modules, python, python_packages};
 use crate::support::browser::Browser;
 use crate::support::cmd::Sandbox;
-use crate::support::idp::{Behaviour as IdpBehaviour, Idp};
+use crate::support::idp::{Behaviour as IdpBehaviour, CLIENT_ID, Idp};
 use crate::support::mongod::behaviour::loopback_names;
 use crate::support::mongod::{Behaviour, Event, Mongod, Refusal};
 
@@ -77,7 +77,7 @@ const DRIVERS: [Driver; 2] = [Driver::PyMongo, Driver::Node];
 
 impl Driver {
     /// The driver's script, which does `rounds` rounds of work with a pause after each.
-    fn command(self, setting: &Setting, options: &str, rounds: usize, pause: Duration) -> Command {
+    fn command(self, setting: &Setting, uri: &str, rounds: usize, pause: Duration) -> Command {
         let mut command = match self {
             Self::PyMongo => {
                 let mut command = setting.home.tool(python());
@@ -91,7 +91,7 @@ impl Driver {
                 command
             }
         };
-        command.arg(setting.uri(options)).args([rounds.to_string(), pause.as_millis().to_string()]);
+        command.arg(uri).args([rounds.to_string(), pause.as_millis().to_string()]);
         command
     }
 }
@@ -110,6 +110,7 @@ fn report(command: &mut Command) -> (bool, Value) {
 fn content(rounds: usize, callbacks: &Value) -> (bool, Value) {
     let report = json!({
         "user": "test/00u-ada", "roles": ["test/dba"], "rounds": rounds, "count": rounds, "callbacks": callbacks,
+        "idp_info": null,
     });
     (true, report)
 }
@@ -134,7 +135,7 @@ fn a_token_file_is_enough_to_work_with() {
             if tls {
                 options += &format!("&tls=true&tlsCAFile={}", setting.ca_file().display());
             }
-            let mut command = driver.command(&setting, &options, 2, Duration::ZERO);
+            let mut command = driver.command(&setting, &setting.uri(&options), 2, Duration::ZERO);
             command.envs(TOKEN_FILE_VARIABLES.map(|name| (name, &file)));
             assert_eq!(report(&mut command), content(2, &json!(0)), "{driver:?} {options}");
             assert_eq!(setting.server.refusals(), [], "{driver:?}");
@@ -148,13 +149,36 @@ fn a_token_file_is_enough_to_work_with() {
 fn a_callback_gets_its_token_from_the_real_binary() {
     for driver in DRIVERS {
         let setting = Setting::new();
-        let mut command = driver.command(&setting, "", 2, Duration::ZERO);
+        let mut command = driver.command(&setting, &setting.uri(""), 2, Duration::ZERO);
         command.env("TOKEN_COMMAND", token_command(&setting));
         assert_eq!(report(&mut command), content(2, &json!(1)), "{driver:?}");
         let presented = setting.server.tokens();
         assert!(setting.idp.secrets().contains(&presented[0]), "{driver:?}");
         let asked = |event: &Event| matches!(event, Event::Asked { .. });
         assert!(!setting.server.log().iter().any(asked), "{driver:?}: a machine callback needs no principal step");
+    }
+}
+
+#[test]
+#[ignore = "needs PyMongo and npm mongodb; run tests/run"]
+fn a_callback_for_people_is_told_where_they_sign_in() {
+    for driver in DRIVERS {
+        let setting = Setting::with(
+            |_| {},
+            |behaviour| behaviour.identity_providers[0].request_scopes = Some(vec!["groups".to_owned()]),
+        );
+        let uri = setting.uri("").replace("mongodb://", "mongodb://ada%40example.com@");
+        let mut command = driver.command(&setting, &uri, 1, Duration::ZERO);
+        command.env("TOKEN_COMMAND", token_command(&setting)).env("TOKEN_CALLBACK", "OIDC_HUMAN_CALLBACK");
+        let (good, said) = report(&mut command);
+        let info = json!({ "issuer": setting.idp.issuer(), "clientId": CLIENT_ID, "requestScopes": ["groups"] });
+        assert_eq!((good, &said["idp_info"]), (true, &info), "{driver:?}: {said}");
+        let principal = match &setting.server.log()[0] {
+            Event::Asked { principal, .. } => principal.clone(),
+            other => panic!("{driver:?}: no principal step first: {other:?}"),
+        };
+        assert_eq!(principal.as_deref(), Some("ada@example.com"), "{driver:?}");
+        assert_eq!(setting.server.refusals(), [], "{driver:?}");
     }
 }
 
@@ -171,7 +195,7 @@ fn work_goes_on_when_the_server_asks_for_authentication_again() {
         for from_file in [true, false] {
             let setting = Setting::with(|_| {}, |behaviour| behaviour.reauthenticate_after = Some(3));
             let options = if from_file { FROM_FILE } else { "" };
-            let mut command = driver.command(&setting, options, 10, Duration::ZERO);
+            let mut command = driver.command(&setting, &setting.uri(options), 10, Duration::ZERO);
             if from_file {
                 let file = setting.token_file(&setting.token());
                 command.envs(TOKEN_FILE_VARIABLES.map(|name| (name, &file)));
@@ -197,7 +221,7 @@ fn work_outlives_its_tokens() {
     for driver in DRIVERS {
         let mut setting = Setting::with(|provider| provider.access_token_lifetime = Duration::from_secs(4), |_| {});
         setting.home.env("MDB_LOGIN_MIN_TTL", "1s");
-        let mut command = driver.command(&setting, "", 24, Duration::from_millis(500));
+        let mut command = driver.command(&setting, &setting.uri(""), 24, Duration::from_millis(500));
         command.env("TOKEN_COMMAND", token_command(&setting));
         let (good, said) = report(&mut command);
         assert_eq!((good, said.clone()), content(24, &said["callbacks"]), "{driver:?}");
@@ -214,7 +238,7 @@ fn a_refused_token_is_code_18_and_no_more() {
         let setting = Setting::new();
         setting.idp.change(|provider| provider.access_token.header = json!({ "typ": "at+jwt" }).into());
         let file = setting.token_file(&setting.idp.access_token("ada"));
-        let mut command = driver.command(&setting, FROM_FILE, 1, Duration::ZERO);
+        let mut command = driver.command(&setting, &setting.uri(FROM_FILE), 1, Duration::ZERO);
         command.envs(TOKEN_FILE_VARIABLES.map(|name| (name, &file)));
         let (good, said) = report(&mut command);
         assert_eq!((good, &said["error"]), (false, &json!(18)), "{driver:?}: {said}");

@@ -1,16 +1,14 @@
 //! MongoDB's shell at the test server: with a token of ours, and with a login of its own.
 
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use crate::drivers::{FROM_FILE, Setting, TOKEN_FILE_VARIABLES};
 use crate::peers::{node, node_modules};
-use crate::support::browser::Browser;
 use crate::support::cmd::{Outcome, Sandbox};
-use crate::support::idp::Endpoint;
-use crate::support::mongod::{Event, Refusal};
+use crate::support::mongod::Refusal;
 
 /// A home for the shell, apart from ours.
 fn shell() -> Sandbox {
@@ -76,6 +74,11 @@ fn the_shell_works_with_a_token_file() {
 #[ignore = "needs npm mongosh; run tests/run"]
 fn the_shells_own_browser_login_ends_at_the_server() {
     use std::os::unix::fs::PermissionsExt as _;
+    use std::time::Instant;
+
+    use crate::support::browser::Browser;
+    use crate::support::idp::Endpoint;
+    use crate::support::mongod::Event;
 
     let setting = Setting::new();
     let shell = shell();

@@ -75,7 +75,9 @@ fn carry_out(connection: &mut Connection, name: &str, request: &Request) -> Resu
     connection.session.expire(connection.now(&behaviour));
     match needs {
         Needs::Nothing => {}
-        Needs::Authentication => drop(connection.session.admit(name)?),
+        Needs::Authentication => {
+            connection.session.admit(name)?;
+        }
         Needs::Action(action) => {
             let user = connection.session.admit(name)?;
             if !actions(&behaviour, user).contains(&action) {
