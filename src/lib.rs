@@ -6,6 +6,7 @@
 
 mod atomic_file;
 mod cli;
+mod clock;
 mod commands;
 mod error;
 mod flow;

@@ -8,6 +8,7 @@
 
 mod client_secret;
 mod explain;
+mod keep;
 mod renew;
 mod sign_in;
 mod sign_out;
@@ -18,9 +19,10 @@ use std::time::Duration;
 pub use sign_in::SignedIn;
 pub use sign_out::{Revocation, SignedOut};
 
+use crate::clock::unix_now;
 use crate::error::{Error, Kind, Result};
 use crate::http::{Http, HttpOptions};
-use crate::oidc::token::{ClientIdentity, unix_now};
+use crate::oidc::token::ClientIdentity;
 use crate::settings::Settings;
 use crate::store::cache::{self, CachedToken};
 use crate::store::lock::{LockKind, SessionLock};

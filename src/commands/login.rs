@@ -4,8 +4,8 @@ use std::io::IsTerminal as _;
 
 use serde_json::json;
 
+use crate::clock::unix_now;
 use crate::error::{Error, Kind, Result};
-use crate::oidc::token::unix_now;
 use crate::session::{Session, SignedIn};
 use crate::settings::{BrowserChoice, FlowChoice, Origin, Settings};
 use crate::ui::{Ui, foreign, moment, span};

@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use crate::cli::StatusArgs;
+use crate::clock::unix_now;
 use crate::error::{Error, Kind, Result};
-use crate::oidc::token::unix_now;
 use crate::session::{Freshness, Session};
 use crate::settings::Settings;
 use crate::store::SessionId;

@@ -7,8 +7,8 @@ use serde_json::json;
 
 use crate::atomic_file;
 use crate::cli::{EnvShell, TokenArgs, TokenOutput};
+use crate::clock::unix_now;
 use crate::error::{Error, Kind, Result};
-use crate::oidc::token::unix_now;
 use crate::session::{Freshness, Session};
 use crate::settings::Settings;
 use crate::store::cache::CachedToken;

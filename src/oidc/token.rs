@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 use std::cell::Cell;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::UNIX_EPOCH;
 
 use oauth2::basic::{
     BasicErrorResponse, BasicRevocationErrorResponse, BasicTokenIntrospectionResponse, BasicTokenType,
@@ -22,6 +22,7 @@ use url::Url;
 use url::form_urlencoded::{Serializer, byte_serialize};
 
 use super::{Fault, Outcome, TOKEN_MAX, TOO_LONG, is_nqschar, json};
+use crate::clock::unix_now;
 use crate::http::{Http, shown_host, shown_url};
 use crate::secret::Secret;
 use crate::ui::foreign;
@@ -81,11 +82,6 @@ impl Clock {
     pub fn to_local(self, provider_time: u64) -> u64 {
         (provider_time + self.local).saturating_sub(self.provider)
     }
-}
-
-/// Seconds since 1970 by this computer's clock; 0 when it stands before.
-pub fn unix_now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_secs())
 }
 
 fn http_date(text: &str) -> Option<u64> {
@@ -618,7 +614,7 @@ mod tests {
     #[test]
     fn a_wrong_local_clock_is_seen_and_corrected() {
         let date = |ahead: u64| {
-            let moment = SystemTime::now() + std::time::Duration::from_secs(ahead);
+            let moment = std::time::SystemTime::now() + std::time::Duration::from_secs(ahead);
             HeaderMap::from_iter([(header::DATE, HeaderValue::from_str(&httpdate::fmt_http_date(moment)).unwrap())])
         };
         assert_eq!(Clock::of(&date(5)).difference(), 0);

@@ -7,7 +7,7 @@ use openidconnect::Nonce;
 use openidconnect::core::CoreJsonWebKeySet;
 use tracing::info;
 
-use super::renew::{endpoints, hand_out, keep_token};
+use super::keep::{endpoints, hand_out, keep_token};
 use super::{Session, block_on};
 use crate::error::{Error, Kind, Result};
 use crate::flow::code::{self, End};

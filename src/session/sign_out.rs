@@ -6,10 +6,11 @@ use tracing::info;
 use url::Url;
 
 use super::{Session, block_on};
+use crate::clock::unix_now;
 use crate::error::Result;
 use crate::flow::end_session;
 use crate::oidc::logout;
-use crate::oidc::token::{self, TokenKind, unix_now};
+use crate::oidc::token::{self, TokenKind};
 use crate::oidc::{Fault, Outcome};
 use crate::secret::Secret;
 use crate::store::SessionRecord;

@@ -1,0 +1,82 @@
+//! What is left of a provider's answer once it is judged: a token that can be handed out, where it is kept, and the
+//! endpoints for the next time. Sign-in and renewal end here.
+
+use std::time::Duration;
+
+use tracing::debug;
+
+use super::Session;
+use crate::clock::unix_now;
+use crate::error::Result;
+use crate::oidc::access_token;
+use crate::oidc::metadata::ProviderMetadata;
+use crate::oidc::token::TokenResponse;
+use crate::store::cache::{self, CachedToken};
+use crate::store::{Endpoints, SessionRecord, Store};
+
+/// What a record keeps of a provider's metadata.
+pub fn endpoints(provider: &ProviderMetadata) -> Endpoints {
+    Endpoints {
+        token: provider.token_endpoint.to_string(),
+        revocation: provider.revocation_endpoint.as_ref().map(ToString::to_string),
+        end_session: provider.end_session_endpoint.as_ref().map(ToString::to_string),
+        client_secret_in_body: provider.client_secret_in_body,
+        fetched_at: unix_now(),
+    }
+}
+
+/// Judges the token that this session hands out (the access token, or the ID token where the profile says so) and
+/// makes it ready to be kept. With it come remarks that a person should hear once.
+pub fn hand_out(
+    session: &Session<'_>,
+    answer: &TokenResponse,
+    record: &SessionRecord,
+) -> Result<(CachedToken, Vec<String>)> {
+    let settings = session.settings;
+    // An ID token's life is its own: `expires_in` speaks of the access token.
+    let (token, expires_in) = if settings.id_token_as_access_token {
+        let id_token = answer.id_token.as_ref().ok_or_else(|| {
+            session
+                .login_required("the provider sent no ID token, and the profile hands out ID tokens")
+                .hint("ask for the scope `openid`, or unset `id_token_as_access_token`")
+        })?;
+        (id_token, None)
+    } else {
+        (&answer.access_token, answer.expires_in)
+    };
+    let expected = access_token::Expectation { issuer: &settings.issuer, audience: &settings.audience };
+    let verdict = access_token::judge(token, expires_in, answer.clock, &expected)
+        .map_err(|refusal| session.explain_token(&refusal))?;
+    let mut remarks = Vec::new();
+    if answer.clock.difference() > 0 {
+        remarks.push(format!(
+            "this computer's clock differs from the provider's by {}",
+            humantime::format_duration(Duration::from_secs(answer.clock.difference()))
+        ));
+    }
+    if !verdict.server_would_refuse.is_empty() {
+        remarks.push(format!("a MongoDB server would refuse this token: {}", verdict.server_would_refuse.join("; ")));
+    }
+    let token = CachedToken {
+        token: token.clone(),
+        expires_at: verdict.expires_at,
+        issued_at: answer.clock.local,
+        generation: record.generation,
+        issuer: settings.issuer.clone(),
+        client_id: settings.client_id.clone(),
+        audience: settings.audience.clone(),
+        subject: record.subject.clone(),
+        scopes: record.granted_scopes.clone(),
+    };
+    Ok((token, remarks))
+}
+
+/// Puts the token where reading it costs nothing, or where the session is when the system offers no such place.
+pub fn keep_token(store: &Store, session: &Session<'_>, token: &CachedToken) {
+    match cache::write(&session.id, token, store, unix_now()) {
+        Ok(place) => debug!(?place, "access token kept"),
+        Err(error) => {
+            session.ui.warn(format!("the token cannot be kept, so the next call renews it again: {}", error.message()))
+        }
+    }
+}
