@@ -252,30 +252,30 @@ fn judge_answer(rules: &Rules, head: &Parts) -> Result<(Answer, Fingerprint), Re
         return Err(Refusal::Malformed);
     }
     let print = |kind: &str, text: &str| fingerprint(&format!("{kind}={text}"));
+    // Before `iss`: what is no answer at all must not end the wait, whatever else it says or leaves out.
+    let (callback, fingerprint) = match (code, error) {
+        (_, Some(error)) if !error.is_empty() => {
+            let print = print("error", &error);
+            let description = description.filter(|text| !text.is_empty()).map(|text| quotable(&text));
+            (Callback::Refused { error: quotable(&error), description, uri: uri.and_then(web_page) }, print)
+        }
+        (Some(code), _) if (1..=CODE_MAX).contains(&code.len()) && code.bytes().all(is_vschar) => {
+            let print = print("code", &code);
+            (Callback::Code { code: Secret::new(code) }, print)
+        }
+        _ => return Err(Refusal::Malformed),
+    };
     match iss {
         // The mix-up defence: another provider's answer, however good it looks, must not reach our token endpoint.
         Some(iss) if iss != rules.issuer => {
             let print = print("iss", &iss);
             let received = foreign(&iss);
-            return Ok((Err(CallbackError::Issuer { expected: rules.issuer.clone(), received }), print));
+            Ok((Err(CallbackError::Issuer { expected: rules.issuer.clone(), received }), print))
         }
         None if rules.iss_promised => {
-            let print = print("no iss", code.or(error).as_deref().unwrap_or_default());
-            return Ok((Err(CallbackError::IssuerMissing { expected: rules.issuer.clone() }), print));
+            Ok((Err(CallbackError::IssuerMissing { expected: rules.issuer.clone() }), fingerprint))
         }
-        _ => {}
-    }
-    match (code, error) {
-        (_, Some(error)) if !error.is_empty() => {
-            let print = print("error", &error);
-            let description = description.filter(|text| !text.is_empty()).map(|text| quotable(&text));
-            Ok((Ok(Callback::Refused { error: quotable(&error), description, uri: uri.and_then(web_page) }), print))
-        }
-        (Some(code), _) if (1..=CODE_MAX).contains(&code.len()) && code.bytes().all(is_vschar) => {
-            let print = print("code", &code);
-            Ok((Ok(Callback::Code { code: Secret::new(code) }), print))
-        }
-        _ => Err(Refusal::Malformed),
+        _ => Ok((Ok(callback), fingerprint)),
     }
 }
 

@@ -261,6 +261,18 @@ fn the_issuer_is_compared_as_a_string_and_ends_the_attempt() {
 }
 
 #[test]
+fn what_is_no_answer_ends_nothing_whatever_its_issuer() {
+    let promised = Rules { iss_promised: true, ..rules() };
+    for query in ["", "&code=", "&error=", "&code=a%00b"] {
+        for iss in ["", "&iss=https%3A%2F%2Flogin.example.com%2Ftenant", "&iss=https%3A%2F%2Fevil.example"] {
+            let head = with_state(&format!("{query}{iss}"));
+            let decision = decide(&promised, &Progress::default(), &head);
+            assert_decision(&decision, &Decision::Refuse(Refusal::Malformed), &head.uri.to_string());
+        }
+    }
+}
+
+#[test]
 fn one_answer_only_but_a_reload_is_no_stranger() {
     let Decision::Accept(_, accepted) = fresh(&get(GOOD)) else { panic!("not accepted") };
     let progress = Progress { answered: Some(accepted), ..Progress::default() };
