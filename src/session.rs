@@ -16,6 +16,7 @@ mod sign_out;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use serde_json::Value;
 pub use sign_in::SignedIn;
 pub use sign_out::{Revocation, SignedOut};
 
@@ -23,7 +24,8 @@ use crate::clock::unix_now;
 use crate::error::{Error, Kind, Result};
 use crate::http::{Http, HttpOptions};
 use crate::oidc::token::ClientIdentity;
-use crate::settings::Settings;
+use crate::settings::schema::{self, Setting};
+use crate::settings::{Origin, Settings};
 use crate::store::cache::{self, CachedToken};
 use crate::store::lock::{LockKind, SessionLock};
 use crate::store::{Backend, Patience, SessionId, SessionKey, Store};
@@ -50,6 +52,18 @@ pub struct Freshness {
 /// Enough to connect with; a server looks at `exp` without leeway. Tokens that live shorter than twice this are used
 /// for half of their life, or a provider with short tokens would be asked on every call.
 const DEFAULT_MIN_TTL: Duration = Duration::from_secs(60);
+
+/// What decides which session is meant, and where it is put.
+const SESSION_SETTINGS: [&Setting; 8] = [
+    &schema::ISSUER,
+    &schema::CLIENT_ID,
+    &schema::AUDIENCE,
+    &schema::SCOPE,
+    &schema::RESOURCE,
+    &schema::ID_TOKEN,
+    &schema::LOGIN_HINT,
+    &schema::STORE,
+];
 
 impl Freshness {
     /// Whether `token` is good enough at `now` (seconds since 1970).
@@ -94,17 +108,30 @@ impl<'a> Session<'a> {
         &self.state_dir
     }
 
-    /// The complete command for this session, to be pasted into a shell.
+    /// The complete command for this session, to be pasted into a shell. `name` may be followed by flags of its own.
+    ///
+    /// Names the profile, and the flags without which it would mean another session: what the environment and the
+    /// profile say comes back by itself.
     pub fn command(&self, name: &str) -> String {
         let quoted = |text: &str| shlex::try_quote(text).map(|text| text.into_owned()).unwrap_or_default();
-        match &self.settings.profile {
-            Some(profile) => format!("mdb-login {name} --profile {}", quoted(profile)),
-            None => format!(
-                "mdb-login {name} --issuer {} --client-id {}",
-                quoted(&self.settings.issuer),
-                quoted(&self.settings.client_id)
-            ),
+        let mut command = format!("mdb-login {name}");
+        if let Some(profile) = &self.settings.profile {
+            command.push_str(&format!(" --profile {}", quoted(profile)));
         }
+        for setting in SESSION_SETTINGS {
+            let Origin::Flag(flag) = self.settings.origin(setting.key) else { continue };
+            let flag = match setting.show(self.settings) {
+                Value::String(text) => format!(" {flag} {}", quoted(&text)),
+                // One flag takes all of the words.
+                Value::Array(words) => {
+                    let words: Vec<&str> = words.iter().filter_map(Value::as_str).collect();
+                    format!(" {flag} {}", quoted(&words.join(" ")))
+                }
+                _ => format!(" {flag}"),
+            };
+            command.push_str(&flag);
+        }
+        command
     }
 
     /// The session's name in messages.

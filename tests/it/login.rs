@@ -50,7 +50,7 @@ pub fn within(limit: Duration, run: impl Fn() -> Outcome) -> Outcome {
 const INVITATION: &str = "\
 open this address in a browser on this machine to sign in at 127.0.0.1
   http://localhost:[PORT]/start/[ID]
-or sign in with a code on any other device: `mdb-login login --issuer [ISSUER] --client-id mongodb-tools --device`
+or sign in with a code on any other device: `mdb-login login --device`
 ";
 
 /// What a sign-in is told to have done when nothing is odd.
@@ -58,7 +58,7 @@ pub const REPORT: &str = "\
 signed in as ada@example.com at [ISSUER]
 token valid for 1 h; it renews by itself
 kept in the file `[HOME]/state/sessions/[ID].secret`, readable by every program of yours
-next: `mdb-login token --issuer [ISSUER] --client-id mongodb-tools`
+next: `mdb-login token`
 ";
 
 /// Compares, with the invitation and the report each as one line.
@@ -106,11 +106,11 @@ fn a_person_signs_in_and_scripts_have_a_token() {
         --- stderr
         open this address in a browser on this machine to sign in at 127.0.0.1
           http://localhost:[PORT]/start/[ID]
-        or sign in with a code on any other device: `mdb-login login --issuer [ISSUER] --client-id mongodb-tools --device`
+        or sign in with a code on any other device: `mdb-login login --device`
         signed in as ada@example.com at [ISSUER]
         token valid for 1 h; it renews by itself
         kept in the file `[HOME]/state/sessions/[ID].secret`, readable by every program of yours
-        next: `mdb-login token --issuer [ISSUER] --client-id mongodb-tools`
+        next: `mdb-login token`
     ");
     assert_eq!(
         way(&visit),
@@ -269,8 +269,9 @@ fn what_the_provider_left_out_is_said() {
     let (login, _) =
         sign_in(&sandbox(&idp), &["login", "--scope=openid", "--scope=offline_access", "--scope=groups"], "ada");
     let shown = login.text().split(", until ").next().unwrap().to_owned();
+    let invitation = INVITATION.replace("login --device", "login --scope 'openid offline_access groups' --device");
     assert_text(
-        &shown.replace(INVITATION, "[INVITATION]\n"),
+        &shown.replace(&invitation, "[INVITATION]\n"),
         "
         exit 0
         --- stderr

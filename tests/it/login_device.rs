@@ -71,7 +71,7 @@ only go on if you started this yourself; never enter a code that somebody sent y
 signed in as ada@example.com at [ISSUER]
 token valid for 1 h; it renews by itself
 kept in the file `[HOME]/state/sessions/[ID].secret`, readable by every program of yours
-next: `mdb-login token --issuer [ISSUER] --client-id mongodb-tools`
+next: `mdb-login token`
 "
     ));
     // The device code is a secret; the user code is not.
@@ -166,7 +166,7 @@ the code is valid for 1 min and signs this terminal in at 127.0.0.1
 only go on if you started this yourself; never enter a code that somebody sent you
 error: cannot sign in at `[ISSUER]`
   caused by: the provider says `expired_token`: this device_code is too old
-hint: run `mdb-login login --device --issuer [ISSUER] --client-id mongodb-tools` for a new code
+hint: run `mdb-login login --device` for a new code
 "
     ));
     nothing_is_left(&sandbox);
@@ -184,7 +184,7 @@ fn a_timeout_that_was_asked_for_is_kept() {
         --- stderr
         [CODE]
         error: nobody entered the code within 5s
-        hint: run `mdb-login login --issuer [ISSUER] --client-id mongodb-tools --device` again, with more time: `--timeout 10m`
+        hint: run `mdb-login login --device` again, with more time: `--timeout 10m`
         ",
     );
     assert!(login.took >= Duration::from_secs(5), "{:?}", login.took);
@@ -198,7 +198,7 @@ fn a_provider_without_the_device_flow_is_told_by_field() {
         --- stderr
         error: cannot sign in at `[ISSUER]`
           caused by: metadata field `device_authorization_endpoint`: the provider does not offer the device flow
-        hint: sign in with a browser: `mdb-login login --issuer [ISSUER] --client-id mongodb-tools`, or allow the device flow at the provider
+        hint: sign in with a browser: `mdb-login login`, or allow the device flow at the provider
     ");
 }
 

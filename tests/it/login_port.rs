@@ -44,7 +44,7 @@ fn a_port_taken_on_one_address_is_taken() {
                 "error: cannot listen for the browser's answer on `http://localhost:{port}/redirect`\n  \
                  caused by: `{address}` is taken by {holder}\n\
                  hint: end that program, or register a second redirect URI at the provider and add it to `redirect_uri`\n\
-                 hint: or run `mdb-login login --issuer [ISSUER] --client-id mongodb-tools --device`\n"
+                 hint: or run `mdb-login login --device`\n"
             ),
         );
         assert_eq!(login.code(), Some(9));
@@ -135,7 +135,7 @@ fn a_second_sign_in_to_the_same_session_waits_and_uses_the_result() {
         signed in as ada@example.com at [ISSUER] (by the other mdb-login)
         token valid for 1 h; it renews by itself
         kept in a file (`--store file`): every program of yours, and every backup, can read it
-        next: `mdb-login token --issuer [ISSUER] --client-id mongodb-tools`
+        next: `mdb-login token`
     ");
     assert_eq!(idp.requests(Endpoint::Token), 1);
     assert_eq!(idp.requests(Endpoint::Authorization), 1);

@@ -44,7 +44,7 @@ fn nothing_is_left(sandbox: &Sandbox) {
         exit 4
         --- stderr
         error: not signed in to `[ISSUER]`
-        hint: run `mdb-login login --issuer [ISSUER] --client-id mongodb-tools`
+        hint: run `mdb-login login`
     ");
     let kept: Vec<_> =
         sandbox.files().into_iter().filter(|(path, bytes)| !path.ends_with("secret") && !bytes.is_empty()).collect();
@@ -88,13 +88,9 @@ fn the_provider_says_no_in_the_browser() {
             3,
             "check that the provider has the redirect URI `http://localhost:[PORT]/redirect` registered",
         ),
-        ("login_required", 4, "run `mdb-login login --issuer [ISSUER] --client-id mongodb-tools`"),
-        ("server_error", 7, "run `mdb-login login --issuer [ISSUER] --client-id mongodb-tools` again in a while"),
-        (
-            "temporarily_unavailable",
-            7,
-            "run `mdb-login login --issuer [ISSUER] --client-id mongodb-tools` again in a while",
-        ),
+        ("login_required", 4, "run `mdb-login login`"),
+        ("server_error", 7, "run `mdb-login login` again in a while"),
+        ("temporarily_unavailable", 7, "run `mdb-login login` again in a while"),
         ("something_new", 5, ""),
     ] {
         let hint = if hint.is_empty() { String::new() } else { format!("hint: {hint}\n") };
@@ -255,7 +251,7 @@ fn an_exchange_that_fails_is_told_by_its_kind() {
             oauth(400, json!({"error": "invalid_grant", "error_description": "too \u{1b}[31mlate"})),
             5,
             "the provider says `invalid_grant`: too \\u{1b}[31mlate",
-            "run `mdb-login login --issuer [ISSUER] --client-id mongodb-tools` again",
+            "run `mdb-login login` again",
         ),
         (
             oauth(401, json!({"error": "invalid_client"})),

@@ -22,7 +22,7 @@ fn where_nobody_is_there_nobody_is_asked() {
         exit 4
         --- stderr
         error: signing in needs a person, and this is not a terminal
-        hint: run `mdb-login login --issuer [ISSUER] --client-id mongodb-tools` at a terminal
+        hint: run `mdb-login login` at a terminal
         hint: or say how to reach the person: `--device`, `--no-browser` (the address is printed), or `--browser COMMAND`
     ");
 
@@ -33,14 +33,14 @@ fn where_nobody_is_there_nobody_is_asked() {
             exit 4
             --- stderr
             error: signing in needs a person, and `--no-input` says that nobody is there
-            hint: run `mdb-login login --issuer [ISSUER] --client-id mongodb-tools` at a terminal
+            hint: run `mdb-login login` at a terminal
         ");
     }
     sandbox.env("MDB_LOGIN_NO_INPUT", "1");
     sandbox.run(["login", "--json"]).is(r#"
         exit 4
         --- stderr
-        {"error":{"causes":[],"code":"login_required","exit_code":4,"hints":["run `mdb-login login --issuer [ISSUER] --client-id mongodb-tools` at a terminal"],"message":"signing in needs a person, and `--no-input` says that nobody is there","retryable":false}}
+        {"error":{"causes":[],"code":"login_required","exit_code":4,"hints":["run `mdb-login login` at a terminal"],"message":"signing in needs a person, and `--no-input` says that nobody is there","retryable":false}}
     "#);
     assert_eq!(idp.log().len(), 0);
 }
@@ -62,7 +62,7 @@ fn a_wait_in_vain_ends_and_says_how_far_it_came() {
             &login,
             &format!(
                 "exit 6\n--- stderr\n[INVITATION]\nerror: nobody signed in within 5s\n  caused by: {cause}\n\
-                 hint: run `mdb-login login --issuer [ISSUER] --client-id mongodb-tools` again, \
+                 hint: run `mdb-login login` again, \
                  with `--timeout 10m` for more time, or with `--device`\n"
             ),
         );
@@ -155,7 +155,7 @@ fn a_browser_command_gets_the_local_link_and_nothing_else() {
             signed in as ada@example.com at [ISSUER]
             token valid for 1 h; it renews by itself
             kept in the file `[HOME]/state/sessions/[ID].secret`, readable by every program of yours
-            next: `mdb-login token --issuer [ISSUER] --client-id mongodb-tools`
+            next: `mdb-login token`
         ");
         std::fs::remove_file(&record).unwrap();
         sandbox.unset(variable);
@@ -200,11 +200,11 @@ your browser will show the sign-in page of 127.0.0.1; if it does not, open
   http://localhost:[PORT]/start/[ID]
 warning: the browser could not be opened: {expected}
 open the address above in a browser on this machine
-or sign in with a code on any other device: `mdb-login login --issuer [ISSUER] --client-id mongodb-tools --device`
+or sign in with a code on any other device: `mdb-login login --device`
 signed in as ada@example.com at [ISSUER]
 token valid for 1 h; it renews by itself
 kept in the file `[HOME]/state/sessions/[ID].secret`, readable by every program of yours
-next: `mdb-login token --issuer [ISSUER] --client-id mongodb-tools`
+next: `mdb-login token`
 "
         ));
     }

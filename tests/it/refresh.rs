@@ -82,7 +82,7 @@ fn another_person_issuer_or_client_in_a_refresh_is_refused_and_ends_the_session(
         let ada = SignedIn::stale();
         ada.idp.change(turn);
         let why = format!("the ID token: its `{claim}` is not that of the sign-in; this is not the same session");
-        let hint = "hint: run `mdb-login login --issuer [ISSUER] --client-id mongodb-tools`";
+        let hint = "hint: run `mdb-login login`";
         ada.run(["token", "--token-file", "token"]).is(&format!(
             "
             exit 10

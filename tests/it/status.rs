@@ -78,7 +78,7 @@ fn not_signed_in_is_exit_4_with_the_command_to_type() {
     let sandbox = Sandbox::with(&idp);
     for arguments in [&["status"][..], &["status", "--check"]] {
         let outcome = sandbox.run(arguments).exits(4);
-        assert!(outcome.text().contains("hint: run `mdb-login login --issuer [ISSUER] --client-id mongodb-tools`"));
+        assert!(outcome.text().contains("hint: run `mdb-login login`"));
         assert_eq!(outcome.stdout(), "");
     }
     sandbox.run(["status", "--all"]).is("exit 0\n--- stderr\nthere is no session");

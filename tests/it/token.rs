@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::login::within;
+use crate::cases::each;
 use crate::signed_in::{SignedIn, sign_in, unix_now};
 use crate::support::cmd::Sandbox;
 use crate::support::idp::{CLIENT_ID, Endpoint, Idp, jwt};
@@ -242,13 +243,13 @@ fn not_signed_in_is_said_at_once_with_the_command_to_type() {
             exit 4
             --- stderr
             error: not signed in to `[ISSUER]`
-            hint: run `mdb-login login --issuer [ISSUER] --client-id mongodb-tools`
+            hint: run `mdb-login login`
         ");
     }
     sandbox.run(["token", "--json"]).is(r#"
         exit 4
         --- stderr
-        {"error":{"causes":[],"code":"login_required","exit_code":4,"hints":["run `mdb-login login --issuer [ISSUER] --client-id mongodb-tools`"],"message":"not signed in to `[ISSUER]`","retryable":false}}
+        {"error":{"causes":[],"code":"login_required","exit_code":4,"hints":["run `mdb-login login`"],"message":"not signed in to `[ISSUER]`","retryable":false}}
     "#);
     assert_eq!((idp.log().len(), sandbox.files().len()), (0, 0), "a look left traces");
 
@@ -299,4 +300,45 @@ fn a_profile_may_hand_out_id_tokens() {
     let outcome = ada.run(["token", "--force-refresh"]).exits(4);
     assert!(outcome.text().contains("unset `id_token_as_access_token`"), "{outcome:?}");
     assert_eq!(ada.idp.requests(Endpoint::Discovery), 2, "one a sign-in");
+}
+
+/// Flags are repeated, and nothing else is: environment and profile are there the next time too.
+#[test]
+fn the_command_in_a_hint_means_the_same_session() {
+    let resource = "https://mongodb.example.com";
+    let rows = [
+        (&["--audience", resource, "--resource", resource][..], format!("--audience {resource} --resource {resource}")),
+        (
+            &["--scope=openid", "--scope", "offline_access profile"],
+            "--scope 'openid offline_access profile'".to_owned(),
+        ),
+        (&["--login-hint", "ada o'hara@example.com"], "--login-hint \"ada o'hara@example.com\"".to_owned()),
+        (&["--id-token", "--store=file"], "--id-token --store file".to_owned()),
+        (&["--http-timeout", "9s", "--min-ttl", "1m"], String::new()),
+        (&["--profile", "prod"], "--profile prod".to_owned()),
+        (&["prod", "--audience", resource], format!("--profile prod --audience {resource}")),
+    ];
+    each(rows, |(flags, expected)| {
+        let idp = Idp::start();
+        let sandbox = Sandbox::with(&idp);
+        sandbox.write_config("[profile.prod]\nresource = \"https://mongodb.example.com\"\n");
+        let outcome = sandbox.run(["token"].iter().chain(flags)).exits(4);
+        let said = outcome.stderr();
+        let (_, hint) = said.trim_end().strip_suffix('`').unwrap().split_once("hint: run `").unwrap();
+        assert_eq!(hint, format!("mdb-login login {expected}").trim_end());
+    });
+}
+
+#[test]
+fn a_command_from_a_hint_can_be_pasted() {
+    let idp = Idp::start();
+    let sandbox = Sandbox::with(&idp);
+    let flags =
+        ["--issuer", idp.issuer(), "--client-id", CLIENT_ID, "--scope", "openid profile", "--login-hint", "a 'b"];
+    let refused = sandbox.run(["token"].iter().chain(&flags)).exits(4).stderr();
+    let hint = refused.split('`').rfind(|part| part.starts_with("mdb-login ")).unwrap();
+    let words = shlex::split(hint).unwrap();
+    assert_eq!(words[1..2], ["login"]);
+    sign_in(&sandbox, &words[2..].iter().map(String::as_str).collect::<Vec<_>>());
+    sandbox.run(["token"].iter().chain(&flags)).exits(0);
 }

@@ -90,7 +90,7 @@ mod killed {
         for outcome in outcomes {
             let outcome = outcome.exits(4);
             assert_eq!(outcome.stdout(), "");
-            assert!(outcome.text().contains("hint: run `mdb-login login --issuer [ISSUER]"), "{outcome:?}");
+            assert!(outcome.text().contains("hint: run `mdb-login login`"), "{outcome:?}");
         }
         assert_eq!(ada.refreshes(), 2);
     }

@@ -52,7 +52,7 @@ fn without_a_grace_time_a_lost_answer_is_told_as_what_it_was() {
             --- stderr
             error: the session for `[ISSUER]` has ended
               caused by: the provider says `invalid_grant`: this refresh token has been used; the session is over; the answer to a first request had been lost, and the provider had already replaced the token
-            hint: run `mdb-login login --issuer [ISSUER] --client-id mongodb-tools`
+            hint: run `mdb-login login`
         ");
         assert_eq!(ada.refreshes(), 2, "{answer:?}");
         ada.run(["token"]).exits(4);

@@ -21,7 +21,7 @@ fn a_session_that_the_provider_has_ended_is_said_to_be_over_and_the_provider_lef
         --- stderr
         error: the session for `[ISSUER]` has ended
           caused by: the provider says `invalid_grant`: this session has ended
-        hint: run `mdb-login login --issuer [ISSUER] --client-id mongodb-tools`
+        hint: run `mdb-login login`
     ");
     assert!(ada.record().is_none(), "the dead token is still there");
     let asked = ada.requests();
