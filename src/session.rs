@@ -65,12 +65,20 @@ const SESSION_SETTINGS: [&Setting; 8] = [
     &schema::STORE,
 ];
 
+/// A token with less left than this is not worth handing out in place of a new one, in seconds.
+const TOLERABLE: u64 = 10;
+
 impl Freshness {
     /// Whether `token` is good enough at `now` (seconds since 1970).
     fn accepts(&self, token: &CachedToken, now: u64) -> bool {
         let lifetime = token.expires_at.saturating_sub(token.issued_at);
         let needed = self.min_ttl.map_or(DEFAULT_MIN_TTL.as_secs().min(lifetime / 2), |ttl| ttl.as_secs());
         !self.force && token.expires_at > now + needed
+    }
+
+    /// Whether `token` will do at `now` where a better one cannot be had.
+    fn tolerates(&self, token: &CachedToken, now: u64) -> bool {
+        !self.force && token.expires_at > now + TOLERABLE
     }
 }
 

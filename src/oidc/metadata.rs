@@ -32,8 +32,14 @@ pub struct ProviderMetadata {
     pub id_token_algorithms: Vec<CoreJwsSigningAlgorithm>,
 }
 
-/// Fetches and judges the discovery document. One request; a second one, to the RFC 8414 address, only after a 404.
+/// Fetches and judges the discovery document.
 pub async fn discover(http: &Http, issuer: &str) -> Result<ProviderMetadata, Fault> {
+    judge(issuer, &fetch(http, issuer).await?)
+}
+
+/// Fetches the discovery document, and judges nothing in it: an error says that none came, whoever's doing that was. One
+/// request; a second one, to the RFC 8414 address, only after a 404.
+pub async fn fetch(http: &Http, issuer: &str) -> Result<Vec<u8>, Fault> {
     let [openid, oauth] = well_known(issuer)?;
     let (status, body, retry_after) = get(http, "issuer", &openid).await?;
     let (url, status, body, retry_after) = if status == 404 {
@@ -44,7 +50,7 @@ pub async fn discover(http: &Http, issuer: &str) -> Result<ProviderMetadata, Fau
     };
     let shown = shown_url(url.as_str());
     match status {
-        200 => judge(issuer, &body),
+        200 => Ok(body),
         408 | 425 | 429 | 500.. => Err(Fault::Unavailable {
             why: format!("{shown} answered with status {status}"),
             outcome: Outcome::Later,

@@ -89,8 +89,9 @@ fn http_date(text: &str) -> Option<u64> {
     time.duration_since(UNIX_EPOCH).ok().map(|elapsed| elapsed.as_secs())
 }
 
-/// MSAL caps at the same hour; a longer wait is a mistake or an attempt to lock people out.
-const RETRY_AFTER_MAX: u64 = 3600;
+/// The longest `Retry-After` that is believed, in seconds. MSAL caps at the same hour; a longer wait is a mistake or an
+/// attempt to lock people out.
+pub const RETRY_AFTER_MAX: u64 = 3600;
 
 /// `Retry-After` in seconds (RFC 9110 §10.2.3), 0 to 3600. What cannot be read counts as not sent.
 pub(super) fn retry_after(headers: &HeaderMap) -> Option<u64> {

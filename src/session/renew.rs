@@ -13,16 +13,13 @@ use super::{Freshness, Session, block_on};
 use crate::clock::unix_now;
 use crate::error::{Error, Kind, Result};
 use crate::flow::signals::Held;
-use crate::oidc::token::{self, TokenResponse};
+use crate::oidc::token::{self, RETRY_AFTER_MAX, TokenResponse};
 use crate::oidc::{Fault, Outcome, id_token, metadata};
 use crate::secret::Secret;
 use crate::store::cache::{self, CachedToken};
 use crate::store::index::{Ended, IndexEntry};
 use crate::store::lock::{LockKind, SessionLock, Waited};
 use crate::store::{SessionRecord, Store, index};
-
-/// A token with less left than this is not worth handing out in place of a new one, in seconds.
-const USABLE: u64 = 10;
 
 /// Token and revocation endpoints are asked for again when what we know of them is older than a day, in seconds.
 const METADATA_MAX_AGE: u64 = 86_400;
@@ -44,30 +41,11 @@ pub fn renew(session: &Session<'_>, freshness: &Freshness, cached: Option<Cached
         let came_meanwhile = token.generation > seen && token.expires_at > unix_now();
         came_meanwhile || freshness.accepts(token, unix_now())
     };
-    let waited =
-        SessionLock::acquire(&session.state_dir, &session.id, LockKind::Session, session.lock_deadline(), |_| {
-            cache::read(&session.id).filter(good)
-        })?;
-    let _lock = match waited {
-        Waited::Answered(token) => return Ok(token),
-        Waited::Locked(lock) => lock,
-    };
-    let current = cache::read(&session.id);
-    if let Some(token) = current.clone().filter(good) {
-        return Ok(token);
-    }
-
-    let usable = |token: &CachedToken| token.expires_at > unix_now() + USABLE && !freshness.force;
-    let mut kept = current.filter(usable);
-    match climb(session, good, usable, &mut kept) {
-        Ok(token) => {
-            if freshness.min_ttl.is_some() && !freshness.accepts(&token, unix_now()) {
-                session.ui.warn("the provider's tokens live shorter than the `--min-ttl` asked for");
-            }
-            Ok(token)
-        }
+    let mut kept = None;
+    match climb(session, freshness, good, &mut kept) {
+        Ok(token) => Ok(token),
         // A token that is still good is better than an error about its successor.
-        Err(error) => match kept {
+        Err(error) => match kept.filter(|token| freshness.tolerates(token, unix_now())) {
             Some(token) if error.kind() != Kind::Interrupted && error.kind() != Kind::RuleBroken => {
                 session
                     .ui
@@ -79,13 +57,27 @@ pub fn renew(session: &Session<'_>, freshness: &Freshness, cached: Option<Cached
     }
 }
 
-/// Everything that needs the store. `kept` is the token to fall back to; one that lies in the store is put there.
+/// Everything that needs the lock. `kept` is where it leaves what there is already, for want of something better.
 fn climb(
     session: &Session<'_>,
+    freshness: &Freshness,
     good: impl Fn(&CachedToken) -> bool,
-    usable: impl Fn(&CachedToken) -> bool,
     kept: &mut Option<CachedToken>,
 ) -> Result<CachedToken> {
+    let waited =
+        SessionLock::acquire(&session.state_dir, &session.id, LockKind::Session, session.lock_deadline(), |_| {
+            cache::read(&session.id).filter(&good)
+        });
+    // Read after the wait, in vain or not: somebody may have signed out meanwhile.
+    let current = cache::read(&session.id);
+    *kept = current.clone().filter(|token| freshness.tolerates(token, unix_now()));
+    let _lock = match waited? {
+        Waited::Answered(token) => return Ok(token),
+        Waited::Locked(lock) => lock,
+    };
+    if let Some(token) = current.filter(&good) {
+        return Ok(token);
+    }
     let mut renewal = Renewal::open(session)?;
     // Somebody else's may still lie there from an earlier sign-in, if the kernel keyring took the later ones.
     let ours = |token: &CachedToken| token.subject == renewal.record.subject;
@@ -95,9 +87,13 @@ fn climb(
         if good(&token) {
             return Ok(token);
         }
-        *kept = Some(token).filter(usable);
+        *kept = Some(token).filter(|token| freshness.tolerates(token, unix_now()));
     }
-    renewal.run(kept.is_some())
+    let token = renewal.run(kept.is_some())?;
+    if freshness.min_ttl.is_some() && !freshness.accepts(&token, unix_now()) {
+        session.ui.warn("the provider's tokens live shorter than the `--min-ttl` asked for");
+    }
+    Ok(token)
 }
 
 fn reason(error: &Error) -> String {
@@ -137,7 +133,9 @@ impl<'a> Renewal<'a> {
 
     /// Spends the refresh token and commits its successor. `has_token`: the current access token still serves.
     fn run(&mut self, has_token: bool) -> Result<CachedToken> {
-        if let Some(left) = self.entry.not_before.and_then(|at| at.checked_sub(unix_now())).filter(|left| *left > 0) {
+        // No provider is believed for longer, so a later moment was noted while this computer's clock was wrong.
+        let left = self.entry.not_before.and_then(|at| at.checked_sub(unix_now()));
+        if let Some(left) = left.filter(|left| (1..=RETRY_AFTER_MAX).contains(left)) {
             return Err(Error::new(Kind::Unavailable, "the provider has asked not to be called for a while")
                 .hint(format!("try again in {left} s")));
         }
@@ -196,18 +194,31 @@ impl<'a> Renewal<'a> {
         result
     }
 
-    /// Asks for the metadata again when what the record knows is old. Its failure only matters if the token endpoint
-    /// fails too, so it is not an error here.
+    /// Asks for the metadata again when what the record knows is old.
+    ///
+    /// Where no document comes (an error page, a redirect, a certificate that does not fit) the known endpoints do: that
+    /// can be anybody's doing between here and the provider, who gains nothing by it, as the refresh token goes out over
+    /// a connection of its own, whose certificate is verified again. A document that comes is the provider's word, and if
+    /// it names another issuer or an endpoint that breaks a rule, something is wrong at the place where tokens are made.
     async fn refresh_endpoints(&mut self, http: &crate::http::Http) -> Result<()> {
         if unix_now().saturating_sub(self.record.endpoints.fetched_at) < METADATA_MAX_AGE {
             return Ok(());
         }
-        match metadata::discover(http, &self.session.settings.issuer).await {
-            Ok(provider) => self.record.endpoints = endpoints(&provider),
-            Err(fault @ (Fault::Broken { .. } | Fault::Unsupported { .. })) => {
-                return Err(self.session.explain("renew the session", fault));
+        let issuer = &self.session.settings.issuer;
+        let document = match metadata::fetch(http, issuer).await {
+            Ok(document) => document,
+            Err(fault) => {
+                debug!(%fault, "no metadata; keeping the known endpoints");
+                return Ok(());
             }
-            Err(fault) => debug!(%fault, "keeping the known endpoints"),
+        };
+        match metadata::judge(issuer, &document) {
+            Ok(provider) => self.record.endpoints = endpoints(&provider),
+            // Not a document after all, or one of a provider that cannot do what a sign-in needs and a renewal does not.
+            Err(fault @ (Fault::Unavailable { .. } | Fault::Unsupported { .. })) => {
+                debug!(%fault, "no use of the metadata; keeping the known endpoints");
+            }
+            Err(fault) => return Err(self.session.explain("renew the session", fault)),
         }
         Ok(())
     }

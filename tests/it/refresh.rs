@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::cases::each;
 use crate::signed_in::{SignedIn, parameters, sign_in, unix_now};
-use crate::support::idp::{CLIENT_ID, Endpoint, Patch, Rotation, jwt};
+use crate::support::idp::{Answer, CLIENT_ID, Endpoint, Patch, Reply, Rotation, jwt};
 
 #[test]
 fn a_chain_of_refreshes_never_presents_a_refresh_token_twice() {
@@ -228,20 +228,67 @@ fn a_wrong_clock_does_not_make_an_expired_token_good() {
     });
 }
 
-#[test]
-fn what_the_provider_knows_of_its_endpoints_is_asked_for_again_after_a_day() {
+/// A session whose endpoints have last been asked for more than a day ago.
+fn of_yesterday() -> SignedIn {
     let ada = SignedIn::stale();
     let mut record = ada.record().unwrap();
     record["endpoints"]["fetched_at"] = json!(unix_now() - 90_000);
-    let text = record.to_string().replacen("{", "{\"v\":1,", 1).replace(",\"v\":1}", "}");
-    std::fs::write(ada.file("secret"), text).unwrap();
+    std::fs::write(ada.file("secret"), record.to_string()).unwrap();
+    ada
+}
+
+#[test]
+fn what_the_provider_knows_of_its_endpoints_is_asked_for_again_after_a_day() {
+    let ada = of_yesterday();
     ada.token();
     assert_eq!(ada.idp.requests(Endpoint::Discovery), 2);
-    // Its failure costs nothing while the token endpoint answers.
-    let mut record = ada.record().unwrap();
-    record["endpoints"]["fetched_at"] = json!(unix_now() - 90_000);
-    std::fs::write(ada.file("secret"), record.to_string()).unwrap();
-    ada.idp.always(Endpoint::Discovery, crate::support::idp::Answer::DropBefore);
     ada.run(["token", "--force-refresh"]).exits(0);
-    assert_eq!((ada.idp.requests(Endpoint::Discovery), ada.refreshes()), (3, 2));
+    assert_eq!(ada.idp.requests(Endpoint::Discovery), 2, "asked again too soon");
+}
+
+/// Anybody on the way can keep the metadata away; the endpoints are known, and their certificates are looked at anew.
+#[test]
+fn metadata_that_do_not_come_cost_nothing_while_the_token_endpoint_answers() {
+    let page = |status| Reply::html(status, "<h1>Welcome to the hotel</h1>");
+    let answers = [
+        Answer::DropBefore,
+        Answer::Instead(page(200)),
+        Answer::Instead(page(302).header("location", "http://portal.example.net/")),
+        Answer::Instead(page(403)),
+        Answer::Instead(page(404)),
+        Answer::Instead(page(500)),
+        Answer::Flood(10 << 20),
+    ];
+    each(answers, |answer| {
+        let ada = of_yesterday();
+        ada.idp.always(Endpoint::Discovery, answer.clone());
+        ada.token();
+        assert_eq!(ada.refreshes(), 1, "{answer:?}");
+        assert!(ada.idp.requests(Endpoint::Discovery) >= 2, "{answer:?}: not asked");
+    });
+    let ada = of_yesterday();
+    ada.idp.always(Endpoint::Discovery, Answer::Instead(page(403)));
+    let traced = ada.run(["token", "-vv"]).exits(0).stderr();
+    assert!(traced.contains("keeping the known endpoints"), "{traced}");
+}
+
+/// Metadata that do come are the provider's word. What a renewal does not need is no reason to fail.
+#[test]
+fn metadata_that_break_a_rule_are_an_error_before_the_refresh_token_is_sent() {
+    let rows = [
+        (json!({ "issuer": "https://evil.example.com" }), 10),
+        (json!({ "token_endpoint": "http://idp.example.com/token" }), 10),
+        (json!({ "token_endpoint": null }), 10),
+        (json!({ "revocation_endpoint": "https://u:p@idp.example.com/revoke" }), 10),
+        (json!({ "code_challenge_methods_supported": ["plain"] }), 0),
+        (json!({ "require_pushed_authorization_requests": true }), 0),
+    ];
+    each(rows, |(patch, exit)| {
+        let ada = of_yesterday();
+        ada.idp.change(|behaviour| behaviour.metadata = patch.clone().into());
+        ada.run(["token"]).exits(exit);
+        assert_eq!(ada.refreshes(), usize::from(exit == 0), "{patch}");
+        ada.idp.change(|behaviour| behaviour.metadata = Patch::none());
+        ada.token();
+    });
 }

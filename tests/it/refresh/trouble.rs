@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::cases::each;
-use crate::signed_in::{SignedIn, sign_in};
+use crate::signed_in::{SignedIn, sign_in, unix_now};
 use crate::support::idp::{Answer, Endpoint, Patch, Reply, Rotation};
 
 fn refusal(status: u16, error: &str) -> Answer {
@@ -224,6 +224,34 @@ fn a_provider_that_asks_to_be_left_alone_is_asked_again_afterwards() {
     ada.idp.script(Endpoint::Token, [Answer::Instead(busy)]);
     let outcome = ada.run(["token"]).exits(7);
     assert!(outcome.stderr().contains("try again in 3600 s"), "{outcome:?}");
+}
+
+/// Noted while this computer's clock was ahead, it would lock people out for as long as the clock was wrong.
+#[test]
+fn a_word_that_would_last_for_more_than_an_hour_is_not_believed() {
+    let ada = SignedIn::stale();
+    let mut entry: serde_json::Value = serde_json::from_slice(&std::fs::read(ada.file("json")).unwrap()).unwrap();
+    for (ahead, exit) in [(3500, 7), (3700, 0)] {
+        entry["not_before"] = json!(unix_now() + ahead);
+        std::fs::write(ada.file("json"), entry.to_string()).unwrap();
+        ada.run(["token"]).exits(exit);
+    }
+}
+
+#[test]
+fn a_good_token_is_handed_out_while_another_process_holds_the_session() {
+    let mut ada = SignedIn::new();
+    let token = ada.token();
+    ada.sandbox.env("MDB_LOGIN_HTTP_TIMEOUT", "1s");
+    let lock = std::fs::File::open(ada.file("lock")).unwrap();
+    lock.lock().unwrap();
+    let outcome = ada.run(["token", "--min-ttl", "2h"]).exits(0);
+    assert_eq!(outcome.stdout(), token);
+    let said = outcome.stderr();
+    assert!(said.starts_with("warning: using the current token, because it could not be renewed: "), "{said}");
+    assert_eq!(said.lines().count(), 1, "{said}");
+    ada.run(["token", "--force-refresh"]).exits(6);
+    assert_eq!(ada.refreshes(), 0);
 }
 
 #[test]
