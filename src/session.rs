@@ -22,12 +22,13 @@ pub use sign_out::{Revocation, SignedOut};
 
 use crate::clock::unix_now;
 use crate::error::{Error, Kind, Result};
+use crate::flow::signals;
 use crate::http::{Http, HttpOptions};
 use crate::oidc::token::ClientIdentity;
 use crate::settings::schema::{self, Setting};
 use crate::settings::{Origin, Settings};
 use crate::store::cache::{self, CachedToken};
-use crate::store::lock::{LockKind, SessionLock};
+use crate::store::lock::{LockKind, SessionLock, Waited};
 use crate::store::{Backend, Patience, SessionId, SessionKey, Store};
 use crate::ui::Ui;
 
@@ -169,8 +170,30 @@ impl<'a> Session<'a> {
         Ok(ClientIdentity { client_id: self.settings.client_id.clone(), secret, secret_in_body })
     }
 
-    fn lock(&self, kind: LockKind) -> Result<SessionLock> {
-        Ok(SessionLock::acquire(&self.state_dir, &self.id, kind, self.lock_deadline(), |_| None)?.lock())
+    /// Takes the session's lock, as [`Self::wait_for_lock`] does.
+    fn lock(&self) -> Result<SessionLock> {
+        Ok(self.wait_for_lock(LockKind::Session, self.lock_deadline(), |_| None)?.lock())
+    }
+
+    /// Takes a lock, or waits for it, as [`SessionLock::acquire`] does. Ctrl-C ends the wait. Not to be called from within
+    /// [`block_on`].
+    fn wait_for_lock<T>(
+        &self,
+        kind: LockKind,
+        deadline: Duration,
+        answer: impl FnMut(Duration) -> Option<T>,
+    ) -> Result<Waited<T>> {
+        // Nearly always nobody has it, and no event loop is needed.
+        if let Some(lock) = SessionLock::try_acquire(&self.state_dir, &self.id, kind)? {
+            return Ok(Waited::Locked(lock));
+        }
+        block_on(async {
+            tokio::select! {
+                biased;
+                stop = signals::interrupted() => Err(stop),
+                waited = SessionLock::acquire(&self.state_dir, &self.id, kind, deadline, answer) => waited,
+            }
+        })?
     }
 
     /// How long to wait for another process that holds the session: it may ask for metadata, then for a token, and once

@@ -18,7 +18,7 @@ use crate::oidc::{Fault, Outcome, id_token, metadata};
 use crate::secret::Secret;
 use crate::store::cache::{self, CachedToken};
 use crate::store::index::{Ended, IndexEntry};
-use crate::store::lock::{LockKind, SessionLock, Waited};
+use crate::store::lock::{LockKind, Waited};
 use crate::store::{SessionRecord, Store, index};
 
 /// Token and revocation endpoints are asked for again when what we know of them is older than a day, in seconds.
@@ -64,10 +64,8 @@ fn climb(
     good: impl Fn(&CachedToken) -> bool,
     kept: &mut Option<CachedToken>,
 ) -> Result<CachedToken> {
-    let waited =
-        SessionLock::acquire(&session.state_dir, &session.id, LockKind::Session, session.lock_deadline(), |_| {
-            cache::read(&session.id).filter(&good)
-        });
+    let answer = |_| cache::read(&session.id).filter(&good);
+    let waited = session.wait_for_lock(LockKind::Session, session.lock_deadline(), answer);
     // Read after the wait, in vain or not: somebody may have signed out meanwhile.
     let current = cache::read(&session.id);
     *kept = current.clone().filter(|token| freshness.tolerates(token, unix_now()));

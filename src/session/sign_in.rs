@@ -46,7 +46,7 @@ impl Session<'_> {
     pub fn sign_in(&self) -> Result<SignedIn> {
         let before = index::read(&self.state_dir, &self.id)?.map_or(0, |entry| entry.signed_in_at);
         let mut announced = false;
-        let waited = SessionLock::acquire(&self.state_dir, &self.id, LockKind::SignIn, self.settings.timeout, |_| {
+        let waited = self.wait_for_lock(LockKind::SignIn, self.settings.timeout, |_| {
             if !announced {
                 announced = true;
                 self.ui.tell("another mdb-login is signing in to this session; waiting for it");
@@ -63,15 +63,15 @@ impl Session<'_> {
             self.ui.tell(format!("the session is kept in {}", store.describe()));
         }
         {
-            let _lock = self.lock(LockKind::Session)?;
+            let _lock = self.lock()?;
             store.probe()?;
         }
         block_on(async {
             let mut page = None;
             let result = tokio::select! {
                 result = self.sign_in_with(&store, &mut page) => result,
-                // One ear for the whole of it: between two waits a signal would go unheard. The commit awaits nothing,
-                // so this finds the session either untouched or whole.
+                // One ear for the whole of it: between two waits a signal would go unheard. Once it has its lock, the
+                // commit awaits nothing, so this finds the session either untouched or whole.
                 stop = signals::interrupted() => return Err(stop),
             };
             if let Some(page) = page {
@@ -118,7 +118,7 @@ impl Session<'_> {
             match code::run(&context, listener, page).await? {
                 End::Exchanged(response, nonce) => {
                     let keys = self.keys(&http, &provider, &response).await?;
-                    return self.keep(store, &context, *response, nonce.as_ref(), keys.as_ref());
+                    return self.keep(store, &context, *response, nonce.as_ref(), keys.as_ref()).await;
                 }
                 End::Failed(fault) => return Err(self.explain("sign in", fault)),
                 End::DeviceWanted => {}
@@ -127,7 +127,7 @@ impl Session<'_> {
         let response = device::run(&context).await?.map_err(|fault| self.explain_device(fault))?;
         // RFC 8628 has no nonce: the person's consent at the provider is what binds the answer to this terminal.
         let keys = self.keys(&http, &provider, &response).await?;
-        self.keep(store, &context, response, None, keys.as_ref())
+        self.keep(store, &context, response, None, keys.as_ref()).await
     }
 
     /// Binds the first redirect URI of the profile that is free. `None`: none was, and the profile allows the device
@@ -179,7 +179,7 @@ impl Session<'_> {
     }
 
     /// Verifies the answer and commits the session under its lock.
-    fn keep(
+    async fn keep(
         &self,
         store: &Store,
         context: &Context<'_>,
@@ -189,7 +189,9 @@ impl Session<'_> {
     ) -> Result<SignedIn> {
         let identity = self.who(context, &response, nonce, keys)?;
         // A renewal of the old session may count on while the person signs in: what is read must stay true to the end.
-        let _lock = self.lock(LockKind::Session)?;
+        let deadline = self.lock_deadline();
+        let waited = SessionLock::acquire(&self.state_dir, &self.id, LockKind::Session, deadline, |_| None).await?;
+        let _lock = waited.lock();
         let previous = index::read(&self.state_dir, &self.id)?;
         let record = SessionRecord {
             generation: previous.as_ref().map_or(0, |entry| entry.generation) + 1,

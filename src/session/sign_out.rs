@@ -16,7 +16,6 @@ use crate::secret::Secret;
 use crate::store::SessionRecord;
 use crate::store::cache;
 use crate::store::index::{self, Ended};
-use crate::store::lock::LockKind;
 
 /// What became of a session.
 pub struct SignedOut {
@@ -52,7 +51,7 @@ impl Session<'_> {
         if index::read(&self.state_dir, &self.id)?.is_none() {
             return nothing();
         }
-        let _lock = self.lock(LockKind::Session)?;
+        let _lock = self.lock()?;
         let Some(mut entry) = index::read(&self.state_dir, &self.id)? else { return nothing() };
         // The token goes first: whatever fails below, nobody is handed one any more.
         let access_token = cache::read(&self.id);

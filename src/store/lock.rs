@@ -6,8 +6,7 @@
 use std::convert::Infallible;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};
-use std::path::Path;
-use std::thread;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::folder;
@@ -52,48 +51,41 @@ pub struct SessionLock {
 }
 
 impl SessionLock {
-    /// Takes the lock, or waits for it until `deadline` has passed. Between two tries `answer` is asked, with the time
-    /// waited so far, whether waiting is still needed. Blocks the thread, in naps of 20 ms.
+    /// Takes the lock if nobody has it.
     ///
     /// # Errors
-    /// [`Kind::TimedOut`], naming the holder's process id where it can be known; [`Kind::Store`] if the file in the
-    /// lock's place is not a plain file of ours, or if the file system cannot lock: going on without would let two
-    /// processes spend one refresh token.
-    pub fn acquire<T>(
+    /// [`Kind::Store`] if the file in the lock's place is not a plain file of ours, or if the file system cannot lock:
+    /// going on without would let two processes spend one refresh token.
+    pub fn try_acquire(state_dir: &Path, id: &SessionId, kind: LockKind) -> Result<Option<Self>> {
+        let mut place = Place::open(state_dir, id, kind)?;
+        Ok(place.try_lock()?.then(|| Self::held(place.file)))
+    }
+
+    /// Takes the lock, or waits for it until `deadline` has passed. Between two tries, 20 ms apart, `answer` is asked, with
+    /// the time waited so far, whether waiting is still needed.
+    ///
+    /// # Errors
+    /// As [`Self::try_acquire`], and [`Kind::TimedOut`], naming the holder's process id where it can be known.
+    pub async fn acquire<T>(
         state_dir: &Path,
         id: &SessionId,
         kind: LockKind,
         deadline: Duration,
         mut answer: impl FnMut(Duration) -> Option<T>,
     ) -> Result<Waited<T>> {
-        let path = folder::sessions(state_dir)?.join(match kind {
-            LockKind::Session => format!("{id}.lock"),
-            LockKind::SignIn => format!("{id}.signin.lock"),
-        });
         let start = Instant::now();
-        let mut file = open(&path)?;
-        loop {
-            match file.try_lock() {
-                Ok(()) if is_at(&file, &path) => return Ok(Waited::Locked(Self::held(file))),
-                // Somebody removed the folder while we waited: this lock is on a file that nobody else will find.
-                Ok(()) => {
-                    folder::sessions(state_dir)?;
-                    file = open(&path)?;
-                    continue;
-                }
-                Err(TryLockError::WouldBlock) => {}
-                Err(TryLockError::Error(error)) if error.kind() == std::io::ErrorKind::Interrupted => continue,
-                Err(TryLockError::Error(error)) => return Err(cannot_lock(&path, error)),
-            }
+        let mut place = Place::open(state_dir, id, kind)?;
+        while !place.try_lock()? {
             let waited = start.elapsed();
             if let Some(answer) = answer(waited) {
                 return Ok(Waited::Answered(answer));
             }
             if waited >= deadline {
-                return Err(timed_out(&mut file, kind, deadline));
+                return Err(timed_out(&mut place.file, kind, deadline));
             }
-            thread::sleep(POLL.min(deadline - waited));
+            tokio::time::sleep(POLL.min(deadline - waited)).await;
         }
+        Ok(Waited::Locked(Self::held(place.file)))
     }
 
     /// Writes down who holds the lock, for the words of those who wait in vain. Nothing depends on it.
@@ -108,6 +100,39 @@ impl Drop for SessionLock {
         let _ = self.file.set_len(0);
         // Said aloud, because a child process that inherited the file would keep the lock beyond our close.
         let _ = self.file.unlock();
+    }
+}
+
+/// The lock's file, open and not locked yet.
+struct Place<'a> {
+    state_dir: &'a Path,
+    path: PathBuf,
+    file: File,
+}
+
+impl<'a> Place<'a> {
+    fn open(state_dir: &'a Path, id: &SessionId, kind: LockKind) -> Result<Self> {
+        let path = folder::sessions(state_dir)?.join(match kind {
+            LockKind::Session => format!("{id}.lock"),
+            LockKind::SignIn => format!("{id}.signin.lock"),
+        });
+        Ok(Self { state_dir, file: open(&path)?, path })
+    }
+
+    fn try_lock(&mut self) -> Result<bool> {
+        loop {
+            match self.file.try_lock() {
+                Ok(()) if is_at(&self.file, &self.path) => return Ok(true),
+                // Somebody removed the folder while we waited: this lock is on a file that nobody else will find.
+                Ok(()) => {
+                    folder::sessions(self.state_dir)?;
+                    self.file = open(&self.path)?;
+                }
+                Err(TryLockError::WouldBlock) => return Ok(false),
+                Err(TryLockError::Error(error)) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                Err(TryLockError::Error(error)) => return Err(cannot_lock(&self.path, error)),
+            }
+        }
     }
 }
 
@@ -158,11 +183,22 @@ fn timed_out(file: &mut File, kind: LockKind, deadline: Duration) -> Error {
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::thread;
 
     use super::super::key::tests::key;
     use super::*;
 
     const NONE: fn(Duration) -> Option<()> = |_| None;
+
+    fn acquire<T>(
+        state_dir: &Path,
+        kind: LockKind,
+        deadline: Duration,
+        answer: impl FnMut(Duration) -> Option<T>,
+    ) -> Result<Waited<T>> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        runtime.block_on(SessionLock::acquire(state_dir, &key().id(), kind, deadline, answer))
+    }
 
     fn held<T>(waited: Result<Waited<T>>) -> SessionLock {
         match waited {
@@ -180,13 +216,7 @@ mod tests {
             for _ in 0..8 {
                 scope.spawn(|| {
                     for _ in 0..5 {
-                        let lock = held(SessionLock::acquire(
-                            dir.path(),
-                            &key().id(),
-                            LockKind::Session,
-                            Duration::from_secs(60),
-                            NONE,
-                        ));
+                        let lock = held(acquire(dir.path(), LockKind::Session, Duration::from_secs(60), NONE));
                         most.fetch_max(inside.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
                         thread::sleep(Duration::from_millis(2));
                         inside.fetch_sub(1, Ordering::SeqCst);
@@ -202,8 +232,7 @@ mod tests {
     #[test]
     fn waiting_ends_at_the_deadline_with_the_holder_s_name_and_other_locks_are_free() {
         let dir = tempfile::tempdir().unwrap();
-        let id = key().id();
-        let acquire = |kind, ms| SessionLock::acquire(dir.path(), &id, kind, Duration::from_millis(ms), NONE);
+        let acquire = |kind, ms| acquire(dir.path(), kind, Duration::from_millis(ms), NONE);
         let lock = held(acquire(LockKind::Session, 0));
         let _sign_in = held(acquire(LockKind::SignIn, 0));
 
@@ -215,18 +244,20 @@ mod tests {
         #[cfg(unix)]
         assert!(error.message().contains(&format!("process {}", std::process::id())), "{error:?}");
 
+        let at_once = || SessionLock::try_acquire(dir.path(), &key().id(), LockKind::Session).unwrap();
+        assert!(at_once().is_none());
         drop(lock);
         held(acquire(LockKind::Session, 0));
+        assert!(at_once().is_some());
     }
 
     #[test]
     fn waiting_ends_as_soon_as_there_is_an_answer() {
         let dir = tempfile::tempdir().unwrap();
-        let id = key().id();
-        let _lock = held(SessionLock::acquire(dir.path(), &id, LockKind::Session, Duration::ZERO, NONE));
+        let _lock = held(acquire(dir.path(), LockKind::Session, Duration::ZERO, NONE));
         let start = Instant::now();
         let answer = |waited: Duration| (waited >= Duration::from_millis(60)).then_some("token");
-        match SessionLock::acquire(dir.path(), &id, LockKind::Session, Duration::from_secs(60), answer) {
+        match acquire(dir.path(), LockKind::Session, Duration::from_secs(60), answer) {
             Ok(Waited::Answered("token")) => assert!(start.elapsed() < Duration::from_secs(5)),
             other => panic!("{other:?}"),
         }
@@ -244,7 +275,7 @@ mod tests {
             let dir = tempfile::tempdir().unwrap();
             let path = folder::sessions(dir.path()).unwrap().join(format!("{}.lock", key().id()));
             prepare(&path);
-            let result = SessionLock::acquire(dir.path(), &key().id(), LockKind::Session, Duration::from_secs(9), NONE);
+            let result = acquire(dir.path(), LockKind::Session, Duration::from_secs(9), NONE);
             let error = result.map(drop).unwrap_err();
             assert_eq!(error.kind(), Kind::Store);
             assert!(error.message().contains(".lock"), "{error:?}");
@@ -256,7 +287,7 @@ mod tests {
     fn a_lock_on_a_file_that_was_removed_does_not_count() {
         let dir = tempfile::tempdir().unwrap();
         let id = key().id();
-        let acquire = || SessionLock::acquire(dir.path(), &id, LockKind::Session, Duration::from_secs(60), NONE);
+        let acquire = || acquire(dir.path(), LockKind::Session, Duration::from_secs(60), NONE);
         let lock = held(acquire());
         thread::scope(|scope| {
             let waiter = scope.spawn(|| held(acquire()));

@@ -116,6 +116,31 @@ mod killed {
     }
 
     #[test]
+    fn an_interrupt_ends_the_wait_for_somebody_else() {
+        let rows = [
+            (["token", "--force-refresh"], "lock"),
+            (["logout", "--quiet"], "lock"),
+            (["login", "--no-browser"], "lock"),
+            (["login", "--no-browser"], "signin.lock"),
+        ];
+        let signals = [Signal::INT, Signal::TERM];
+        each(rows.into_iter().flat_map(|row| signals.map(|signal| (row, signal))), |((command, lock), signal)| {
+            let ada = SignedIn::new();
+            let lock = std::fs::File::open(ada.file(lock)).unwrap();
+            lock.lock().unwrap();
+            let mut waiter = ada.spawn(command);
+            std::thread::sleep(Duration::from_millis(700));
+            assert!(waiter.is_running(), "{command:?} did not wait");
+            waiter.signal(signal);
+            let outcome = waiter.wait().exits(130);
+            assert!(outcome.stderr().ends_with("error: interrupted\n"), "{command:?}: {outcome:?}");
+            assert!(outcome.took < Duration::from_secs(10), "{:?}", outcome.took);
+            lock.unlock().unwrap();
+            ada.token();
+        });
+    }
+
+    #[test]
     fn an_interrupt_waits_for_the_commit() {
         each([Signal::INT, Signal::TERM, Signal::HUP], |signal| {
             let ada = SignedIn::stale();
