@@ -31,8 +31,11 @@ pub async fn run(ui: &Ui, settings: &Settings, url: &Url) -> Result<bool> {
 
 async fn lead(ui: &Ui, settings: &Settings, url: &Url) -> Result<bool> {
     let listener = settings.redirect_uris.iter().find_map(|uri| Listener::bind(uri).ok()).ok_or_else(|| {
-        Error::new(Kind::PortTaken, "cannot listen for the browser: every redirect port of the profile is taken")
-            .hint("run `mdb-login logout --browser-session` again when the other sign-in has ended")
+        Error::new(
+            Kind::PortTaken,
+            "the session is gone from here, but no redirect port is free to lead the browser from",
+        )
+        .hint("sign out at the provider in the browser")
     })?;
     // No answer is expected: the state is one that nobody knows.
     let expectation = Expectation {
