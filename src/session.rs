@@ -13,7 +13,7 @@ mod renew;
 mod sign_in;
 mod sign_out;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -25,11 +25,11 @@ use crate::error::{Error, Kind, Result};
 use crate::flow::signals;
 use crate::http::{Http, HttpOptions};
 use crate::oidc::token::ClientIdentity;
-use crate::settings::schema::{self, Setting};
-use crate::settings::{Origin, Settings};
+use crate::settings::{Origin, SESSION_SETTINGS, Settings, schema};
 use crate::store::cache::{self, CachedToken};
+use crate::store::index::{self, IndexEntry};
 use crate::store::lock::{LockKind, SessionLock, Waited};
-use crate::store::{Backend, Patience, SessionId, SessionKey, Store};
+use crate::store::{Backend, Patience, SessionId, SessionKey, SessionRecord, Store, Trouble};
 use crate::ui::Ui;
 
 /// One session as the settings describe it; it may or may not exist yet.
@@ -53,18 +53,6 @@ pub struct Freshness {
 /// Enough to connect with; a server looks at `exp` without leeway. Tokens that live shorter than twice this are used
 /// for half of their life, or a provider with short tokens would be asked on every call.
 const DEFAULT_MIN_TTL: Duration = Duration::from_secs(60);
-
-/// What decides which session is meant, and where it is put.
-const SESSION_SETTINGS: [&Setting; 8] = [
-    &schema::ISSUER,
-    &schema::CLIENT_ID,
-    &schema::AUDIENCE,
-    &schema::SCOPE,
-    &schema::RESOURCE,
-    &schema::ID_TOKEN,
-    &schema::LOGIN_HINT,
-    &schema::STORE,
-];
 
 /// A token with less left than this is not worth handing out in place of a new one, in seconds.
 const TOLERABLE: u64 = 10;
@@ -113,8 +101,9 @@ impl<'a> Session<'a> {
         &self.id
     }
 
-    pub fn state_dir(&self) -> &Path {
-        &self.state_dir
+    /// What can be told of the session without a secret; `None` if nobody is signed in.
+    pub fn entry(&self) -> Result<Option<IndexEntry>> {
+        index::read(&self.state_dir, &self.id).map_err(|trouble| self.explain_stored(trouble))
     }
 
     /// The complete command for this session, to be pasted into a shell. `name` may be followed by flags of its own.
@@ -127,7 +116,7 @@ impl<'a> Session<'a> {
         if let Some(profile) = &self.settings.profile {
             command.push_str(&format!(" --profile {}", quoted(profile)));
         }
-        for setting in SESSION_SETTINGS {
+        for setting in SESSION_SETTINGS.into_iter().chain([&schema::STORE]) {
             let Origin::Flag(flag) = self.settings.origin(setting.key) else { continue };
             let flag = match setting.show(self.settings) {
                 Value::String(text) => format!(" {flag} {}", quoted(&text)),
@@ -156,8 +145,12 @@ impl<'a> Session<'a> {
     }
 
     fn http(&self) -> Result<Http> {
+        self.http_to(&self.settings.issuer)
+    }
+
+    fn http_to(&self, issuer: &str) -> Result<Http> {
         Http::new(&HttpOptions {
-            issuer: &self.settings.issuer,
+            issuer,
             ca_file: self.settings.ca_file.as_deref(),
             proxy: self.settings.proxy.as_deref(),
             timeout: self.settings.http_timeout,
@@ -200,6 +193,22 @@ impl<'a> Session<'a> {
     /// more for a token, each within the timeout of a request.
     fn lock_deadline(&self) -> Duration {
         3 * self.settings.http_timeout + Duration::from_secs(5)
+    }
+
+    /// What is stored, with the secrets. The caller holds the lock.
+    fn load(&self, store: &Store) -> Result<Option<SessionRecord>> {
+        store.load().map_err(|trouble| self.explain_stored(trouble))
+    }
+
+    /// Explains why what is stored cannot be read.
+    fn explain_stored(&self, trouble: Trouble) -> Error {
+        let unreadable = trouble.is_unreadable();
+        let error = Error::from(trouble);
+        if unreadable {
+            error.hint(format!("run `{}`, then `{}`", self.command("logout"), self.command("login")))
+        } else {
+            error
+        }
     }
 
     /// Opens the session's store. `known` is where the index says that the session is; `None` chooses anew.

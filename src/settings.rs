@@ -17,6 +17,8 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use serde_json::Value;
+
 use layers::Layers;
 use schema::{Input, Setting};
 pub use values::{
@@ -25,8 +27,8 @@ pub use values::{
 };
 
 use crate::error::Result;
-use crate::store::SessionKey;
 pub use crate::store::StoreChoice;
+use crate::store::{SessionId, SessionKey};
 
 /// Everything that can be chosen, immutable once resolved. [`Settings::origin`] says where a value came from.
 #[derive(Clone, Debug)]
@@ -61,6 +63,17 @@ pub struct Settings {
     /// Of the settings that are not built in.
     origins: Vec<(&'static str, Origin)>,
 }
+
+/// What a session's key is made of.
+pub const SESSION_SETTINGS: [&Setting; 7] = [
+    &schema::ISSUER,
+    &schema::CLIENT_ID,
+    &schema::AUDIENCE,
+    &schema::SCOPE,
+    &schema::RESOURCE,
+    &schema::ID_TOKEN,
+    &schema::LOGIN_HINT,
+];
 
 /// Where a value came from, strongest first.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -119,12 +132,13 @@ impl Settings {
     }
 
     /// The settings of a session that is known by its key alone: those of its profile, which knows CA file, proxy and
-    /// client secret, or these with the key's own values when the profile is gone.
-    pub fn for_session(&self, key: &SessionKey) -> Self {
-        if let Some(profile) = of_all_profiles().into_iter().find(|profile| profile.session_key() == *key) {
+    /// client secret, or these with the key's own values when the profile is gone. `request` is what these were made
+    /// from.
+    pub fn for_session(&self, key: &SessionKey, request: &Request) -> Self {
+        if let Some(profile) = of_profile(request, |profile| profile.session_key() == *key) {
             return profile;
         }
-        Self {
+        let mut settings = Self {
             profile: None,
             issuer: key.issuer.clone(),
             client_id: key.client_id.clone(),
@@ -137,7 +151,29 @@ impl Settings {
             id_token_as_access_token: key.id_token,
             store: StoreChoice::Auto,
             ..self.clone()
+        };
+        // Nothing but flags can mean this session again.
+        let is_its_own = |key| key == schema::STORE.key || SESSION_SETTINGS.iter().any(|setting| setting.key == key);
+        settings.origins.retain(|(key, _)| !is_its_own(*key));
+        for setting in SESSION_SETTINGS {
+            let is_set = !matches!(setting.show(&settings), Value::Null | Value::Bool(false));
+            if let Some(flag) = setting.flag.filter(|_| is_set) {
+                settings.origins.push((setting.key, Origin::Flag(flag)));
+            }
         }
+        settings
+    }
+
+    /// As [`Self::for_session`], where not even the key can be read: without a profile of that name, issuer and client id
+    /// are empty.
+    pub fn for_unreadable_session(&self, id: &SessionId, request: &Request) -> Self {
+        of_profile(request, |profile| profile.session_key().id() == *id).unwrap_or_else(|| Self {
+            profile: None,
+            issuer: String::new(),
+            client_id: String::new(),
+            client_secret: None,
+            ..self.clone()
+        })
     }
 
     /// Which session these settings mean.
@@ -200,13 +236,17 @@ fn compose(request: &Request, how: fn(&Layers<'_>) -> Result<Settings>) -> Resul
     how(&Layers { request, config: config.as_ref(), environment: &|name| env::var_os(name) })
 }
 
-/// The settings of every profile that is complete. One that is not has no session, and is no obstacle to the others.
-fn of_all_profiles() -> Vec<Settings> {
-    let names = profiles().unwrap_or_default();
-    names
-        .into_iter()
-        .filter_map(|profile| resolve(&Request { profile: Some(profile.name), ..Request::default() }).ok())
-        .collect()
+/// The settings of the profile that `is_meant`, with those flags of `request` that may be for several providers at once:
+/// how to reach them, and not who they are or what they are told. A profile that is not complete has no session, and is
+/// no obstacle to the others.
+fn of_profile(request: &Request, is_meant: impl Fn(&Settings) -> bool) -> Option<Settings> {
+    const FOR_ALL: [&Setting; 4] = [&schema::BROWSER, &schema::CA_FILE, &schema::PROXY, &schema::HTTP_TIMEOUT];
+    let is_for_all = |setting: &Setting| FOR_ALL.iter().any(|known| known.key == setting.key);
+    let flags: Vec<_> = request.flags.iter().filter(|(setting, ..)| is_for_all(setting)).cloned().collect();
+    profiles().unwrap_or_default().into_iter().find_map(|profile| {
+        let request = Request { flags: flags.clone(), profile: Some(profile.name), nearest_command: None };
+        resolve(&request).ok().filter(&is_meant)
+    })
 }
 
 /// A profile as lists show it.

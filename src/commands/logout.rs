@@ -5,30 +5,31 @@ use serde_json::{Value, json};
 use crate::cli::LogoutArgs;
 use crate::error::{Error, Kind, Result};
 use crate::session::{Revocation, Session, SignedOut};
-use crate::settings::{self, Settings};
+use crate::settings::{self, Request, Settings};
 use crate::store::index;
 use crate::ui::{Ui, foreign};
 
 /// Ends the one session that `settings` describe.
 pub fn run(args: &LogoutArgs, settings: &Settings, ui: &Ui) -> Result<()> {
-    let ended = end(args, &Session::new(settings, ui)?, settings, ui)?;
+    let ended = end(args, &Session::new(settings, ui)?, ui)?;
     if ui.json { ui.data(format!("{ended}\n").as_bytes()) } else { Ok(()) }
 }
 
-/// Ends every session of this computer's user. One that fails does not keep the others.
-pub fn run_all(args: &LogoutArgs, base: &Settings, ui: &Ui) -> Result<()> {
-    let state_dir = settings::dirs::state_dir()?;
-    let found = index::all(&state_dir)?;
+/// Ends every session of this computer's user, readable or not. One that fails does not keep the others.
+pub fn run_all(args: &LogoutArgs, request: &Request, ui: &Ui) -> Result<()> {
+    let base = settings::preview(request)?;
+    let found = index::all(&settings::dirs::state_dir()?)?;
+    let known = found.entries.iter().map(|(id, entry)| (id, base.for_session(&entry.key, request)));
+    let unknown = found.unreadable.iter().map(|(id, _)| (id, base.for_unreadable_session(id, request)));
     let (mut ended, mut failed) = (Vec::new(), Vec::new());
-    for (id, entry) in &found.entries {
-        let settings = base.for_session(&entry.key);
-        match Session::found(&settings, ui, id).and_then(|session| end(args, &session, &settings, ui)) {
+    for (id, settings) in known.chain(unknown) {
+        match Session::found(&settings, ui, id).and_then(|session| end(args, &session, ui)) {
             Ok(object) => ended.push(object),
             Err(error) if error.kind() == Kind::Interrupted => return Err(error),
-            Err(error) => failed.push(error.because_of(format!("the session at {}", foreign(&entry.key.issuer)))),
+            Err(error) if settings.issuer.is_empty() => failed.push(error),
+            Err(error) => failed.push(error.because_of(format!("the session at {}", foreign(&settings.issuer)))),
         }
     }
-    failed.extend(found.unreadable.into_iter().map(|(_, error)| error));
     if ui.json {
         ui.data(format!("{}\n", json!({ "schema": 1, "sessions": ended })).as_bytes())?;
     } else if ended.is_empty() && failed.is_empty() {
@@ -37,9 +38,9 @@ pub fn run_all(args: &LogoutArgs, base: &Settings, ui: &Ui) -> Result<()> {
     ui.first_of(failed)
 }
 
-fn end(args: &LogoutArgs, session: &Session<'_>, settings: &Settings, ui: &Ui) -> Result<Value> {
+fn end(args: &LogoutArgs, session: &Session<'_>, ui: &Ui) -> Result<Value> {
     let signed_out = session.sign_out()?;
-    report(&signed_out, settings, ui);
+    report(&signed_out, ui);
     let browser = match &signed_out.end_session_url {
         _ if !args.browser_session => None,
         None if signed_out.forgotten => {
@@ -62,15 +63,15 @@ fn end(args: &LogoutArgs, session: &Session<'_>, settings: &Settings, ui: &Ui) -
     };
     Ok(json!({
         "schema": 1,
-        "issuer": settings.issuer,
+        "issuer": signed_out.issuer,
         "forgotten": signed_out.forgotten,
         "revoked": signed_out.revocation == Revocation::Done,
         "browser_session": browser,
     }))
 }
 
-fn report(signed_out: &SignedOut, settings: &Settings, ui: &Ui) {
-    let issuer = foreign(&settings.issuer);
+fn report(signed_out: &SignedOut, ui: &Ui) {
+    let issuer = signed_out.issuer.as_deref().map_or_else(|| "its provider".to_owned(), foreign);
     if !signed_out.forgotten {
         ui.note(format!("not signed in at {issuer}; nothing to do"));
         return;

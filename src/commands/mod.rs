@@ -10,7 +10,7 @@ mod token;
 
 use crate::cli::{Cli, Command};
 use crate::error::Result;
-use crate::settings::{preview, resolve};
+use crate::settings::resolve;
 use crate::ui::Ui;
 
 /// Runs `token` if a cached token is all that it needs, and nothing is to be said on the way; `None` otherwise.
@@ -31,11 +31,11 @@ pub fn run(cli: &Cli, ui: &Ui) -> Result<()> {
         Command::Login(args) => login::run(&resolve(&args.request(global))?, ui),
         Command::Token(args) => token::run(args, &resolve(&args.request(global))?, ui),
         Command::Status(args) if args.all => {
-            let base = args.check.then(|| preview(&args.request(global))).transpose()?;
-            status::run_all(base.as_ref(), ui)
+            let request = args.request(global);
+            status::run_all(args.check.then_some(&request), ui)
         }
         Command::Status(args) => status::run(args, &resolve(&args.request(global))?, ui),
-        Command::Logout(args) if args.all => logout::run_all(args, &preview(&args.request(global))?, ui),
+        Command::Logout(args) if args.all => logout::run_all(args, &args.request(global), ui),
         Command::Logout(args) => logout::run(args, &resolve(&args.request(global))?, ui),
         Command::Profile(args) => profile::run(&args.command, global, ui),
         Command::Completions(args) => generate::completions(args, ui),

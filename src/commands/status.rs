@@ -6,7 +6,7 @@ use crate::cli::StatusArgs;
 use crate::clock::unix_now;
 use crate::error::{Error, Kind, Result};
 use crate::session::{Freshness, Session};
-use crate::settings::Settings;
+use crate::settings::{Request, Settings, preview};
 use crate::store::SessionId;
 use crate::store::cache;
 use crate::store::index::{self, IndexEntry};
@@ -16,10 +16,10 @@ use crate::ui::{Ui, foreign, moment, span};
 pub fn run(args: &StatusArgs, settings: &Settings, ui: &Ui) -> Result<()> {
     let session = Session::new(settings, ui)?;
     if args.check {
-        check(&session)?;
+        ask(&session)?;
     }
     let login = || format!("run `{}`", session.command("login"));
-    let Some(entry) = index::read(session.state_dir(), session.id())? else {
+    let Some(entry) = session.entry()? else {
         return Err(
             Error::new(Kind::LoginRequired, format!("not signed in at `{}`", foreign(&settings.issuer))).hint(login())
         );
@@ -34,20 +34,20 @@ pub fn run(args: &StatusArgs, settings: &Settings, ui: &Ui) -> Result<()> {
 }
 
 /// Asks the provider. A cached token would say nothing: it is good until it expires, whatever became of the session.
-fn check(session: &Session<'_>) -> Result<()> {
+fn ask(session: &Session<'_>) -> Result<()> {
     session.token(&Freshness { min_ttl: None, force: true }).map(drop)
 }
 
-/// Shows every session of this computer's user; with `check`, after asking each provider, by these settings where a
-/// session's profile is gone.
-pub fn run_all(check_with: Option<&Settings>, ui: &Ui) -> Result<()> {
+/// Shows every session of this computer's user; with `check`, after asking each provider.
+pub fn run_all(check: Option<&Request>, ui: &Ui) -> Result<()> {
     let state_dir = crate::settings::dirs::state_dir()?;
     let mut found = index::all(&state_dir)?;
     let mut failed = Vec::new();
-    if let Some(base) = check_with {
+    if let Some(request) = check {
+        let base = preview(request)?;
         for (id, entry) in &found.entries {
-            let settings = base.for_session(&entry.key);
-            match Session::found(&settings, ui, id).and_then(|session| check(&session)) {
+            let settings = base.for_session(&entry.key, request);
+            match Session::found(&settings, ui, id).and_then(|session| ask(&session)) {
                 Err(error) if error.kind() == Kind::Interrupted => return Err(error),
                 result => failed.extend(result.err()),
             }

@@ -30,7 +30,7 @@ const PAUSE_AFTER_5XX: Duration = Duration::from_secs(2);
 /// Renews the session's token, or takes what a sibling has renewed meanwhile. `cached` is what the caller saw.
 pub fn renew(session: &Session<'_>, freshness: &Freshness, cached: Option<CachedToken>) -> Result<CachedToken> {
     // Not signed in is by far the most frequent reason to be here in vain; a missing index says it without a lock.
-    let Some(entry) = index::read(&session.state_dir, &session.id)? else {
+    let Some(entry) = session.entry()? else {
         return Err(session.login_required(format!("not signed in to {}", session.name())));
     };
     // Where the cache lies in the store (no kernel keyring), what the caller has seen is what the index knows.
@@ -110,14 +110,14 @@ impl<'a> Renewal<'a> {
     /// Everything that can fail before the refresh token is spent.
     fn open(session: &'a Session<'a>) -> Result<Self> {
         let not_signed_in = || session.login_required(format!("not signed in to {}", session.name()));
-        let entry = index::read(&session.state_dir, &session.id)?.ok_or_else(not_signed_in)?;
+        let entry = session.entry()?.ok_or_else(not_signed_in)?;
         if let Some(ended) = &entry.ended {
             return Err(session
                 .login_required(format!("the session for {} has ended", session.name()))
                 .because_of(ended.reason.clone()));
         }
         let store = session.open_store(Some(entry.backend))?;
-        let record = store.load()?.ok_or_else(|| {
+        let record = session.load(&store)?.ok_or_else(|| {
             session.login_required(format!("the session for {} is no longer in {}", session.name(), store.describe()))
         })?;
         // A file that was renamed, an item that a keyring mixed up: its token is for somebody else's eyes.

@@ -44,7 +44,7 @@ pub struct SignedIn {
 impl Session<'_> {
     /// Signs a person in and keeps the session.
     pub fn sign_in(&self) -> Result<SignedIn> {
-        let before = index::read(&self.state_dir, &self.id)?.map_or(0, |entry| entry.signed_in_at);
+        let before = self.entry()?.map_or(0, |entry| entry.signed_in_at);
         let mut announced = false;
         let waited = self.wait_for_lock(LockKind::SignIn, self.settings.timeout, |_| {
             if !announced {
@@ -65,6 +65,8 @@ impl Session<'_> {
         {
             let _lock = self.lock()?;
             store.probe()?;
+            // One that cannot be read would not be overwritten either.
+            self.load(&store)?;
         }
         block_on(async {
             let mut page = None;
@@ -83,7 +85,7 @@ impl Session<'_> {
 
     /// The session that another process has signed in to meanwhile.
     fn sibling(&self, before: u64) -> Result<Option<SignedIn>> {
-        let entry = index::read(&self.state_dir, &self.id)?;
+        let entry = self.entry()?;
         Ok(entry.filter(|entry| entry.signed_in_at > before && entry.ended.is_none()).map(|entry| SignedIn {
             who: foreign(entry.name.as_ref().unwrap_or(&entry.subject)),
             subject: entry.subject,
@@ -192,7 +194,7 @@ impl Session<'_> {
         let deadline = self.lock_deadline();
         let waited = SessionLock::acquire(&self.state_dir, &self.id, LockKind::Session, deadline, |_| None).await?;
         let _lock = waited.lock();
-        let previous = index::read(&self.state_dir, &self.id)?;
+        let previous = self.entry()?;
         let record = SessionRecord {
             generation: previous.as_ref().map_or(0, |entry| entry.generation) + 1,
             refresh_token: response.refresh_token.clone(),

@@ -7,20 +7,23 @@ use url::Url;
 
 use super::{Session, block_on};
 use crate::clock::unix_now;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::flow::end_session;
 use crate::oidc::logout;
-use crate::oidc::token::{self, TokenKind};
+use crate::oidc::token::{self, ClientIdentity, TokenKind};
 use crate::oidc::{Fault, Outcome};
 use crate::secret::Secret;
-use crate::store::SessionRecord;
 use crate::store::cache;
 use crate::store::index::{self, Ended};
+use crate::store::lock;
+use crate::store::{SessionRecord, Store};
 
 /// What became of a session.
 pub struct SignedOut {
     /// There was a session, and it is forgotten.
     pub forgotten: bool,
+    /// `None` for a session of which nothing could be read and that no profile describes.
+    pub issuer: Option<String>,
     pub revocation: Revocation,
     /// Where the provider ends the browser's own session (OIDC RP-Initiated Logout §2), if it has such a page. Carries
     /// the ID token as a hint.
@@ -46,28 +49,33 @@ impl Session<'_> {
     pub fn sign_out(&self) -> Result<SignedOut> {
         let nothing = || {
             cache::clear(&self.id);
-            Ok(SignedOut { forgotten: false, revocation: Revocation::NothingToRevoke, end_session_url: None })
+            Ok(SignedOut {
+                forgotten: false,
+                issuer: self.issuer_if_known(),
+                revocation: Revocation::NothingToRevoke,
+                end_session_url: None,
+            })
         };
-        if index::read(&self.state_dir, &self.id)?.is_none() {
+        if !lock::was_used(&self.state_dir, &self.id)? {
             return nothing();
         }
         let _lock = self.lock()?;
-        let Some(mut entry) = index::read(&self.state_dir, &self.id)? else { return nothing() };
         // The token goes first: whatever fails below, nobody is handed one any more.
         let access_token = cache::read(&self.id);
         cache::clear(&self.id);
-        // From here on the session is over for everybody who looks, even if we are killed half-way.
-        entry.ended = Some(Ended { at: unix_now(), reason: "you signed out".to_owned() });
-        index::write(&self.state_dir, &self.id, &entry)?;
-        let store = self.open_store(Some(entry.backend))?;
+        let Some((stores, unseen)) = self.close()? else { return nothing() };
         // A record that cannot be read can still be deleted.
-        let record = store.load().ok().flatten();
+        let record = stores.iter().find_map(|store| store.load().ok().flatten());
         // Revoked before it is deleted: who is interrupted here can sign out again, and the token is not lost to us alone.
         let revocation = match &record {
             Some(record) => self.revoke(record, access_token.as_ref().map(|cached| &cached.token)),
             None => Revocation::NothingToRevoke,
         };
-        store.delete()?;
+        stores.iter().try_for_each(Store::delete)?;
+        // What could not be looked into may hold the session; the entry stays until it has been.
+        if let Some(error) = unseen {
+            return Err(error);
+        }
         index::remove(&self.state_dir, &self.id)?;
         info!(session = %self.id, ?revocation, "signed out");
         let end_session_url = record.as_ref().and_then(|record| {
@@ -77,12 +85,49 @@ impl Session<'_> {
                 record.id_token.as_ref(),
             )
         });
-        Ok(SignedOut { forgotten: true, revocation, end_session_url })
+        let issuer = record.map(|record| record.issuer).or_else(|| self.issuer_if_known());
+        Ok(SignedOut { forgotten: true, issuer, revocation, end_session_url })
+    }
+
+    /// Ends the session in the index, and finds the stores that hold it; `None` if there is none. With them comes what kept
+    /// others from being looked into, if the session may be there.
+    fn close(&self) -> Result<Option<(Vec<Store>, Option<Error>)>> {
+        match index::read(&self.state_dir, &self.id) {
+            Ok(Some(mut entry)) => {
+                // From here on the session is over for everybody who looks, even if we are killed half-way.
+                entry.ended = Some(Ended { at: unix_now(), reason: "you signed out".to_owned() });
+                index::write(&self.state_dir, &self.id, &entry)?;
+                Ok(Some((vec![self.open_store(Some(entry.backend))?], None)))
+            }
+            // A record without an entry is no session, but it is a refresh token.
+            Ok(None) => {
+                let (stores, _) = Store::holding(&self.state_dir, &self.id);
+                Ok(Some((stores, None)).filter(|(stores, _)| !stores.is_empty()))
+            }
+            Err(trouble) if trouble.is_unreadable() => {
+                let (stores, unseen) = Store::holding(&self.state_dir, &self.id);
+                Ok(Some((stores, unseen.into_iter().next())))
+            }
+            Err(trouble) => Err(trouble.into()),
+        }
+    }
+
+    fn issuer_if_known(&self) -> Option<String> {
+        Some(self.settings.issuer.clone()).filter(|issuer| !issuer.is_empty())
     }
 
     /// Sends the browser to the provider's own sign-out page. Gives whether it went.
     pub fn end_browser_session(&self, url: &Url) -> Result<bool> {
         block_on(end_session::run(self.ui, self.settings, url))?
+    }
+
+    /// Who we are to the provider of `record`. A client secret is for the client that the settings name, and no other.
+    fn identity_of(&self, record: &SessionRecord) -> Result<ClientIdentity> {
+        let secret_in_body = record.endpoints.client_secret_in_body;
+        if (&record.issuer, &record.client_id) == (&self.settings.issuer, &self.settings.client_id) {
+            return self.identity(secret_in_body);
+        }
+        Ok(ClientIdentity { client_id: record.client_id.clone(), secret: None, secret_in_body })
     }
 
     /// Revokes the refresh token, and with it the grant (RFC 7009 §2.1); then the access token, as far as the provider
@@ -93,8 +138,8 @@ impl Session<'_> {
             return Revocation::NotOffered;
         };
         let attempt = || -> Result<std::result::Result<(), Fault>> {
-            let http = self.http()?;
-            let identity = self.identity(record.endpoints.client_secret_in_body)?;
+            let http = self.http_to(&record.issuer)?;
+            let identity = self.identity_of(record)?;
             let requests = async {
                 token::revoke(&http, &identity, &endpoint, TokenKind::RefreshToken, refresh_token).await?;
                 if let Some(token) = access_token {

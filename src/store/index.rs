@@ -75,9 +75,9 @@ pub struct Index {
 }
 
 /// Reads one session's entry; `None` if there is none.
-pub fn read(state_dir: &Path, id: &SessionId) -> Result<Option<IndexEntry>> {
+pub fn read(state_dir: &Path, id: &SessionId) -> Result<Option<IndexEntry>, Trouble> {
     let Some(folder) = folder::sessions_if_any(state_dir)? else { return Ok(None) };
-    Ok(read_file(&folder.join(file_name(id)))?)
+    read_file(&folder.join(file_name(id)))
 }
 
 /// Writes one session's entry as a whole.

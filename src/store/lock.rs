@@ -25,6 +25,15 @@ pub enum LockKind {
     SignIn,
 }
 
+impl LockKind {
+    fn file_name(self, id: &SessionId) -> String {
+        match self {
+            Self::Session => format!("{id}.lock"),
+            Self::SignIn => format!("{id}.signin.lock"),
+        }
+    }
+}
+
 /// What came of waiting for a lock.
 #[derive(Debug)]
 pub enum Waited<T> {
@@ -103,6 +112,12 @@ impl Drop for SessionLock {
     }
 }
 
+/// Whether a session of this name has ever been locked here, hence used: a lock's file stays.
+pub fn was_used(state_dir: &Path, id: &SessionId) -> Result<bool> {
+    let Some(folder) = folder::sessions_if_any(state_dir)? else { return Ok(false) };
+    Ok(folder.join(LockKind::Session.file_name(id)).symlink_metadata().is_ok())
+}
+
 /// The lock's file, open and not locked yet.
 struct Place<'a> {
     state_dir: &'a Path,
@@ -112,10 +127,7 @@ struct Place<'a> {
 
 impl<'a> Place<'a> {
     fn open(state_dir: &'a Path, id: &SessionId, kind: LockKind) -> Result<Self> {
-        let path = folder::sessions(state_dir)?.join(match kind {
-            LockKind::Session => format!("{id}.lock"),
-            LockKind::SignIn => format!("{id}.signin.lock"),
-        });
+        let path = folder::sessions(state_dir)?.join(kind.file_name(id));
         Ok(Self { state_dir, file: open(&path)?, path })
     }
 

@@ -34,7 +34,7 @@ pub use self::key::{SessionId, SessionKey};
 use self::keyring::Keyring;
 use self::parts::Unreadable;
 pub use self::record::{CachedToken, Endpoints, SessionRecord};
-use self::trouble::Trouble;
+pub use self::trouble::Trouble;
 use crate::error::{Error, Result};
 
 /// What the person asked for (`--store`).
@@ -161,6 +161,31 @@ impl Store {
         }
     }
 
+    /// The stores that hold something of a session of which the index does not say where it is, readable or not; and
+    /// what kept the others from being looked into. Asks nobody to unlock anything.
+    pub fn holding(state_dir: &Path, id: &SessionId) -> (Vec<Self>, Vec<Error>) {
+        let keyring = Keyring::open(id.as_str(), Patience::NobodyCanAnswer, Box::new(|| ())).map(Items::Keyring);
+        let file = Files::open(state_dir).map(Items::File);
+        let (mut holding, mut unseen) = (Vec::new(), Vec::new());
+        for items in [keyring, open_kernel(), file] {
+            let looked = items.and_then(|items| {
+                let store = Self { id: id.clone(), items, fell_back: None };
+                match store.load() {
+                    Ok(record) => Ok(record.is_some().then_some(store)),
+                    Err(trouble) if trouble.is_unreadable() => Ok(Some(store)),
+                    Err(trouble) => Err(trouble),
+                }
+            });
+            match looked {
+                Ok(store) => holding.extend(store),
+                // A store that is not there holds nothing.
+                Err(Trouble::Absent { .. } | Trouble::Kernel { .. }) => {}
+                Err(trouble) => unseen.push(trouble.into()),
+            }
+        }
+        (holding, unseen)
+    }
+
     pub fn backend(&self) -> Backend {
         match &self.items {
             Items::Keyring(_) => Backend::Keyring,
@@ -207,7 +232,7 @@ impl Store {
     }
 
     /// Reads the session; `None` if there is none.
-    pub fn load(&self) -> Result<Option<SessionRecord>> {
+    pub fn load(&self) -> Result<Option<SessionRecord>, Trouble> {
         let head = Item::head(&self.id, Slot::Session);
         match parts::read(&self.items, head)? {
             Some(bytes) => Ok(Some(SessionRecord::from_bytes(&self.items.shown(&head), &bytes)?)),
@@ -241,7 +266,7 @@ impl Store {
     pub fn load_access(&self) -> Result<Option<CachedToken>> {
         match parts::read(&self.items, Item::head(&self.id, Slot::Access)) {
             Ok(bytes) => Ok(bytes.and_then(|bytes| CachedToken::from_bytes(&bytes))),
-            Err(Trouble::Damaged { .. } | Trouble::Newer { .. }) => Ok(None),
+            Err(trouble) if trouble.is_unreadable() => Ok(None),
             Err(trouble) => Err(trouble.into()),
         }
     }
@@ -345,7 +370,7 @@ mod tests {
             let store = open(dir.path(), &id, StoreChoice::File, None).unwrap();
             let path = dir.path().join("sessions").join(format!("{id}.secret"));
             folder::write(&path, stored).unwrap();
-            for error in [store.load().map(drop).unwrap_err(), store.save(&record(1, "new")).unwrap_err()] {
+            for error in [store.load().map(drop).unwrap_err().into(), store.save(&record(1, "new")).unwrap_err()] {
                 assert_eq!(error.kind(), Kind::Store);
                 assert!(error.message().contains(word) && error.message().contains(".secret"), "{error:?}");
             }

@@ -66,7 +66,7 @@ pub(super) fn read(items: &Items, head: Item<'_>) -> Result<Option<Zeroizing<Vec
 pub(super) fn write(items: &Items, head: Item<'_>, value: &[u8], unreadable: Unreadable) -> Result<(), Trouble> {
     let present = match items.get(&head)? {
         Some(bytes) => parts_of(items, head, &bytes).or_else(|trouble| match (unreadable, trouble) {
-            (Unreadable::Replace, Trouble::Damaged { .. } | Trouble::Newer { .. }) => Ok(None),
+            (Unreadable::Replace, trouble) if trouble.is_unreadable() => Ok(None),
             (_, trouble) => Err(trouble),
         })?,
         None => None,

@@ -7,7 +7,7 @@ use crate::error::{Error, Kind};
 
 /// Why a store could not be used. Texts inside are already fit to be shown.
 #[derive(Debug)]
-pub(super) enum Trouble {
+pub enum Trouble {
     /// There is no such store on this machine, or not in this login.
     Absent { why: String },
     /// The keyring is locked and nobody could, or would, unlock it.
@@ -33,6 +33,11 @@ pub(super) enum Trouble {
 }
 
 impl Trouble {
+    /// Something is stored, and cannot be understood: signing out removes it, and nothing else mends it.
+    pub fn is_unreadable(&self) -> bool {
+        matches!(self, Self::Damaged { .. } | Self::Newer { .. })
+    }
+
     pub(super) fn file(what: &'static str, path: &Path, error: io::Error) -> Self {
         Self::File { what, path: path.to_owned(), error }
     }
@@ -86,9 +91,9 @@ impl From<Trouble> for Error {
             }
             Trouble::Damaged { item, why } => error(format!("the stored session is damaged ({item})"))
                 .because_of(why)
-                .hint("it was left as it is; `mdb-login logout` removes it, then sign in again"),
+                .hint("it was left as it is; signing out of that session removes it"),
             Trouble::Newer { item } => error(format!("the stored session was written by a newer mdb-login ({item})"))
-                .hint("it was left as it is; update this mdb-login, or remove the session with `mdb-login logout`"),
+                .hint("it was left as it is; update this mdb-login, or sign out of that session, which removes it"),
             Trouble::Unsafe { path, why, hint } => {
                 let refused = error(format!("`{}` was not used: {why}", shown(&path)));
                 match hint {

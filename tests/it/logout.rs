@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use crate::cases::each;
 use crate::signed_in::{SignedIn, parameters, sign_in};
 use crate::support::browser::Browser;
 use crate::support::cmd::Sandbox;
@@ -128,6 +129,53 @@ fn a_session_that_has_ended_or_is_damaged_can_still_be_forgotten() {
     }
 }
 
+/// The index says which store has the session; where it cannot be read, all of them are looked into.
+#[test]
+fn a_damaged_index_entry_neither_keeps_the_session_nor_leaves_it_behind() {
+    let every = [["logout"].as_slice(), &["logout", "--all"]];
+    let damages = [("", false), ("{", false), ("{\"v\":9}", false), ("{", true)];
+    each(every.into_iter().flat_map(|command| damages.map(|damage| (command, damage))), |(command, (damage, both))| {
+        let ada = SignedIn::new();
+        std::fs::write(ada.file("json"), damage).unwrap();
+        if both {
+            std::fs::write(ada.file("secret"), damage).unwrap();
+        }
+        let refused = ada.run(["token", "--force-refresh"]).exits(8).stderr();
+        assert!(refused.ends_with("hint: run `mdb-login logout`, then `mdb-login login`\n"), "{refused}");
+        let said = ada.run(command).exits(0);
+        assert_eq!((ada.file("json").exists(), ada.file("secret").exists()), (false, false), "{said:?}");
+        if both {
+            assert!(said.stderr().starts_with("signed out: forgotten here; there was nothing to revoke"), "{said:?}");
+        } else {
+            assert!(said.text().contains("signed out: revoked at [ISSUER], forgotten here"), "{said:?}");
+            assert_eq!(ada.idp.families_alive(), 0);
+        }
+        no_secret_is_left(&ada.idp, &ada.sandbox);
+        sign_in(&ada.sandbox, &[]);
+        ada.token();
+    });
+}
+
+/// Signing in would not overwrite it, so it is better said before the person is sent to the provider than after.
+#[test]
+fn a_damaged_record_stops_a_sign_in_before_anybody_is_asked() {
+    for entry_is_gone in [true, false] {
+        let ada = SignedIn::new();
+        std::fs::write(ada.file("secret"), "{").unwrap();
+        if entry_is_gone {
+            std::fs::remove_file(ada.file("json")).unwrap();
+        }
+        let asked = ada.requests();
+        let refused = ada.run(["login", "--device"]).exits(8);
+        assert!(refused.stderr().starts_with("error: the stored session is damaged (`"), "{refused:?}");
+        assert!(refused.stderr().ends_with("hint: run `mdb-login logout`, then `mdb-login login`\n"), "{refused:?}");
+        assert_eq!(ada.requests(), asked);
+        ada.run(["logout"]).exits(0);
+        sign_in(&ada.sandbox, &[]);
+        ada.token();
+    }
+}
+
 #[test]
 fn all_means_every_session_with_or_without_a_profile() {
     let idp = Idp::start_with(|behaviour| behaviour.sign_in = SignIn::Auto("ada".into()));
@@ -153,6 +201,55 @@ fn all_means_every_session_with_or_without_a_profile() {
     }
     let outcome = sandbox.run(["logout", "--all", "--json"]).exits(0);
     assert_eq!(serde_json::from_slice::<Value>(&outcome.stdout).unwrap(), json!({"schema": 1, "sessions": []}));
+}
+
+#[test]
+fn flags_that_say_how_a_provider_is_reached_are_for_every_session_and_others_for_none() {
+    let mut ada = SignedIn::new();
+    let profile = format!("[profile.prod]\nissuer = {:?}\nclient_id = {CLIENT_ID:?}\n", ada.idp.issuer());
+    ada.sandbox.write_config(&profile);
+    ada.sandbox.unset("MDB_LOGIN_ISSUER").unset("MDB_LOGIN_CLIENT_ID");
+    // Another issuer's secret would be sent here, were it taken for everybody's.
+    let secret = ada.sandbox.home().join("secret");
+    let flags = ["--issuer", "https://other.example.com", "--client-secret-file", secret.to_str().unwrap()];
+    ada.run(["logout", "--all"].iter().chain(&flags)).exits(0);
+    assert_eq!(ada.idp.counters().revoked, 1);
+
+    sign_in(&ada.sandbox, &[]);
+    let outcome = ada.run(["logout", "--all", "--ca-file", "missing.pem"]).exits(0);
+    assert!(outcome.stderr().contains("not revoked at"), "{outcome:?}");
+    assert!(outcome.stderr().contains("cannot read the CA file `"), "{outcome:?}");
+}
+
+/// A record that was mixed up with another belongs to another client.
+#[test]
+fn a_client_secret_goes_to_the_client_of_the_settings_only() {
+    for (client_id, reads_secret) in [(CLIENT_ID, true), ("another-client", false)] {
+        let ada = SignedIn::new();
+        let mut record = ada.record().unwrap();
+        record["client_id"] = json!(client_id);
+        std::fs::write(ada.file("secret"), record.to_string()).unwrap();
+        let outcome = ada.run(["logout", "--client-secret-file", "missing"]).exits(0);
+        assert_eq!(outcome.stderr().contains("cannot read the client secret file"), reads_secret, "{outcome:?}");
+        assert_eq!(ada.idp.requests(Endpoint::Revocation) == 0, reads_secret, "{client_id}");
+    }
+}
+
+#[test]
+fn without_a_port_to_lead_the_browser_from_the_session_is_gone_all_the_same() {
+    let mut ada = SignedIn::new();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port();
+    ada.sandbox.env("MDB_LOGIN_REDIRECT_URI", format!("http://127.0.0.1:{port}/redirect"));
+    ada.run(["logout", "--browser-session"]).is("
+        exit 9
+        --- stderr
+        signed out: revoked at [ISSUER], forgotten here
+        programs that already have an access token can use it until it expires
+        error: the session is gone from here, but no redirect port is free to lead the browser from
+        hint: sign out at the provider in the browser
+    ");
+    ada.run(["token"]).exits(4);
 }
 
 #[test]

@@ -153,6 +153,24 @@ fn check_of_all_asks_every_provider_and_shows_all() {
 }
 
 #[test]
+fn the_command_for_a_session_that_no_profile_describes_means_that_session() {
+    let mut ada = SignedIn::new();
+    let flags = ["--login-hint", "ada", "--scope", "openid offline_access profile"];
+    sign_in(&ada.sandbox, &flags);
+    ada.run(["logout"]).exits(0);
+    ada.idp.end_all_sessions();
+    let ids = ada.sandbox.session_ids();
+    ada.sandbox.unset("MDB_LOGIN_ISSUER").unset("MDB_LOGIN_CLIENT_ID");
+    let said = ada.run(["status", "--all", "--check", "--store", "kernel"]).exits(4).stderr();
+    assert!(!said.contains("--store"), "{said}");
+    let hint = said.split('`').rfind(|part| part.starts_with("mdb-login login ")).unwrap();
+    let words = shlex::split(hint).unwrap();
+    sign_in(&ada.sandbox, &words[2..].iter().map(String::as_str).collect::<Vec<_>>());
+    assert_eq!(ada.sandbox.session_ids().len(), ids.len(), "{hint}");
+    ada.run(["status", "--all", "--check"]).exits(0);
+}
+
+#[test]
 fn a_target_or_profile_is_named_in_the_answer() {
     let mut ada = SignedIn::new();
     ada.sandbox.unset("MDB_LOGIN_ISSUER").unset("MDB_LOGIN_CLIENT_ID");
