@@ -1,5 +1,7 @@
 //! `mdb-login status`: who, where, until when, in which store. Never a secret, and never a question to the keyring.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use crate::cli::StatusArgs;
@@ -34,8 +36,15 @@ pub fn run(args: &StatusArgs, settings: &Settings, ui: &Ui) -> Result<()> {
 }
 
 /// Asks the provider. A cached token would say nothing: it is good until it expires, whatever became of the session.
+/// Where there is no refresh token to ask with, that token is all of the session that there is.
 fn ask(session: &Session<'_>) -> Result<()> {
-    session.token(&Freshness { min_ttl: None, force: true }).map(drop)
+    let renewable = session.entry()?.is_none_or(|entry| entry.renewable);
+    let freshness = if renewable {
+        Freshness { min_ttl: None, force: true }
+    } else {
+        Freshness { min_ttl: Some(Duration::ZERO), force: false }
+    };
+    session.token(&freshness).map(drop)
 }
 
 /// Shows every session of this computer's user; with `check`, after asking each provider.

@@ -152,6 +152,22 @@ fn check_of_all_asks_every_provider_and_shows_all() {
     assert_eq!((ada.refreshes(), outcome.stdout().split("\n\n").count()), (4, 2), "{outcome:?}");
 }
 
+/// Without a refresh token there is nothing to ask with, and the session is the token.
+#[test]
+fn check_of_a_session_without_a_refresh_token_looks_at_its_token() {
+    let ada = SignedIn::with(|behaviour| {
+        behaviour.offline_access_needs_consent = true;
+        behaviour.access_token_lifetime = std::time::Duration::from_secs(4);
+    });
+    let asked = ada.requests();
+    let outcome = ada.run(["status", "--check"]).exits(0);
+    assert_eq!(outcome.stderr(), "");
+    ada.run(["status", "--all", "--check"]).exits(0);
+    std::thread::sleep(std::time::Duration::from_millis(4100));
+    ada.run(["status", "--check"]).exits(4).says("cannot be renewed");
+    assert_eq!(ada.requests(), asked);
+}
+
 #[test]
 fn the_command_for_a_session_that_no_profile_describes_means_that_session() {
     let mut ada = SignedIn::new();
