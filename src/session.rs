@@ -158,8 +158,11 @@ impl<'a> Session<'a> {
     }
 
     /// Reads the client secret, if there is one: a file or a command, so never on the path of a cached token.
-    fn identity(&self, secret_in_body: bool) -> Result<ClientIdentity> {
-        let secret = self.settings.client_secret.as_ref().map(client_secret::read).transpose()?;
+    async fn identity(&self, secret_in_body: bool) -> Result<ClientIdentity> {
+        let secret = match &self.settings.client_secret {
+            Some(source) => Some(client_secret::read(source).await?),
+            None => None,
+        };
         Ok(ClientIdentity { client_id: self.settings.client_id.clone(), secret, secret_in_body })
     }
 

@@ -7,13 +7,15 @@
 use std::time::Duration;
 
 use tracing::{debug, info};
+use url::Url;
 
 use super::keep::{endpoints, hand_out, keep_token};
 use super::{Freshness, Session, block_on};
 use crate::clock::unix_now;
 use crate::error::{Error, Kind, Result};
-use crate::flow::signals::Held;
-use crate::oidc::token::{self, RETRY_AFTER_MAX, TokenResponse};
+use crate::flow::signals::{self, Held};
+use crate::http::Http;
+use crate::oidc::token::{self, ClientIdentity, RETRY_AFTER_MAX, TokenResponse};
 use crate::oidc::{Fault, Outcome, id_token, metadata};
 use crate::secret::Secret;
 use crate::store::cache::{self, CachedToken};
@@ -153,9 +155,11 @@ impl<'a> Renewal<'a> {
 
     async fn exchange_and_commit(&mut self, refresh_token: Secret, has_token: bool) -> Result<CachedToken> {
         let http = self.session.http()?;
-        let identity = self.session.identity(self.record.endpoints.client_secret_in_body)?;
-        self.refresh_endpoints(&http).await?;
-        let endpoint = parse(&self.record.endpoints.token)?;
+        let (identity, endpoint) = tokio::select! {
+            biased;
+            stop = signals::interrupted() => return Err(stop),
+            prepared = self.prepare(&http) => prepared?,
+        };
 
         // From here on Ctrl-C and SIGTERM wait: between the provider's answer and our commit the only copy of the new
         // refresh token is in this process.
@@ -192,13 +196,20 @@ impl<'a> Renewal<'a> {
         result
     }
 
+    /// Where to send the refresh token, and as whom.
+    async fn prepare(&mut self, http: &Http) -> Result<(ClientIdentity, Url)> {
+        self.refresh_endpoints(http).await?;
+        let identity = self.session.identity(self.record.endpoints.client_secret_in_body).await?;
+        Ok((identity, parse(&self.record.endpoints.token)?))
+    }
+
     /// Asks for the metadata again when what the record knows is old.
     ///
     /// Where no document comes (an error page, a redirect, a certificate that does not fit) the known endpoints do: that
     /// can be anybody's doing between here and the provider, who gains nothing by it, as the refresh token goes out over
     /// a connection of its own, whose certificate is verified again. A document that comes is the provider's word, and if
     /// it names another issuer or an endpoint that breaks a rule, something is wrong at the place where tokens are made.
-    async fn refresh_endpoints(&mut self, http: &crate::http::Http) -> Result<()> {
+    async fn refresh_endpoints(&mut self, http: &Http) -> Result<()> {
         if unix_now().saturating_sub(self.record.endpoints.fetched_at) < METADATA_MAX_AGE {
             return Ok(());
         }
@@ -314,7 +325,6 @@ fn ends_session(error: &str) -> bool {
     matches!(error, "invalid_grant" | "interaction_required" | "consent_required" | "login_required")
 }
 
-fn parse(url: &str) -> Result<url::Url> {
-    url::Url::parse(url)
-        .map_err(|_| Error::new(Kind::Store, "the stored session names a token endpoint that is not a URL"))
+fn parse(url: &str) -> Result<Url> {
+    Url::parse(url).map_err(|_| Error::new(Kind::Store, "the stored session names a token endpoint that is not a URL"))
 }

@@ -105,7 +105,7 @@ impl Session<'_> {
         let http = self.http()?;
         let provider =
             metadata::discover(&http, &self.settings.issuer).await.map_err(|fault| self.explain("sign in", fault))?;
-        let identity = self.identity(provider.client_secret_in_body)?;
+        let identity = self.identity(provider.client_secret_in_body).await?;
         let scopes = scopes_to_request(&self.settings.scopes.list, self.settings.scopes.is_default, &provider);
         let context = Context {
             ui: self.ui,

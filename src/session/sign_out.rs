@@ -122,10 +122,10 @@ impl Session<'_> {
     }
 
     /// Who we are to the provider of `record`. A client secret is for the client that the settings name, and no other.
-    fn identity_of(&self, record: &SessionRecord) -> Result<ClientIdentity> {
+    async fn identity_of(&self, record: &SessionRecord) -> Result<ClientIdentity> {
         let secret_in_body = record.endpoints.client_secret_in_body;
         if (&record.issuer, &record.client_id) == (&self.settings.issuer, &self.settings.client_id) {
-            return self.identity(secret_in_body);
+            return self.identity(secret_in_body).await;
         }
         Ok(ClientIdentity { client_id: record.client_id.clone(), secret: None, secret_in_body })
     }
@@ -139,21 +139,23 @@ impl Session<'_> {
         };
         let attempt = || -> Result<std::result::Result<(), Fault>> {
             let http = self.http_to(&record.issuer)?;
-            let identity = self.identity_of(record)?;
-            let requests = async {
-                token::revoke(&http, &identity, &endpoint, TokenKind::RefreshToken, refresh_token).await?;
-                if let Some(token) = access_token {
-                    // Many providers cannot revoke a JWT that they do not look at again; that is no failure.
-                    let _ = token::revoke(&http, &identity, &endpoint, TokenKind::AccessToken, token).await;
-                }
-                Ok(())
-            };
             let late = || Fault::Unavailable {
                 why: format!("no answer within {} s", REVOCATION_BUDGET.as_secs()),
                 outcome: Outcome::Lost,
                 retry_after: None,
             };
-            block_on(async { tokio::time::timeout(REVOCATION_BUDGET, requests).await.unwrap_or_else(|_| Err(late())) })
+            block_on(async {
+                let identity = self.identity_of(record).await?;
+                let requests = async {
+                    token::revoke(&http, &identity, &endpoint, TokenKind::RefreshToken, refresh_token).await?;
+                    if let Some(token) = access_token {
+                        // Many providers cannot revoke a JWT that they do not look at again; that is no failure.
+                        let _ = token::revoke(&http, &identity, &endpoint, TokenKind::AccessToken, token).await;
+                    }
+                    Ok(())
+                };
+                Ok(tokio::time::timeout(REVOCATION_BUDGET, requests).await.unwrap_or_else(|_| Err(late())))
+            })?
         };
         match attempt() {
             Ok(Ok(())) => Revocation::Done,

@@ -141,6 +141,22 @@ mod killed {
     }
 
     #[test]
+    fn an_interrupt_ends_the_wait_for_a_client_secret() {
+        let mut ada = SignedIn::stale();
+        ada.sandbox.env("MDB_LOGIN_CLIENT_SECRET_COMMAND", "sleep 50");
+        for signal in [Signal::INT, Signal::TERM] {
+            let mut token = ada.spawn(["token"]);
+            std::thread::sleep(Duration::from_millis(700));
+            assert!(token.is_running(), "did not wait");
+            token.signal(signal);
+            let outcome = token.wait();
+            outcome.is("exit 130\n--- stderr\nerror: interrupted");
+            assert!(outcome.took < Duration::from_secs(10), "{:?}", outcome.took);
+        }
+        assert_eq!(ada.refreshes(), 0);
+    }
+
+    #[test]
     fn an_interrupt_waits_for_the_commit() {
         each([Signal::INT, Signal::TERM, Signal::HUP], |signal| {
             let ada = SignedIn::stale();
