@@ -297,7 +297,7 @@ settings! {
             _ => Value::Null,
         } }
     CLIENT_SECRET_COMMAND { "client_secret_command", Shape::Command, None, "MDB_LOGIN_CLIENT_SECRET_COMMAND", default None,
-        "Command that prints the client secret",
+        "Command that prints the client secret, within 30 s",
         apply |s, i| { s.client_secret = Some(ClientSecretSource::Command(values::command(&i.list()?)?)); Ok(()) },
         show |s| match &s.client_secret {
             Some(ClientSecretSource::Command(words)) => json!(words),
