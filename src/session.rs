@@ -30,7 +30,7 @@ use crate::store::cache::{self, CachedToken};
 use crate::store::index::{self, IndexEntry};
 use crate::store::lock::{LockKind, SessionLock, Waited};
 use crate::store::{Backend, Patience, SessionId, SessionKey, SessionRecord, Store, Trouble};
-use crate::ui::Ui;
+use crate::ui::{Ui, shell_quoted};
 
 /// One session as the settings describe it; it may or may not exist yet.
 pub struct Session<'a> {
@@ -111,19 +111,18 @@ impl<'a> Session<'a> {
     /// Names the profile, and the flags without which it would mean another session: what the environment and the
     /// profile say comes back by itself.
     pub fn command(&self, name: &str) -> String {
-        let quoted = |text: &str| shlex::try_quote(text).map(|text| text.into_owned()).unwrap_or_default();
         let mut command = format!("mdb-login {name}");
         if let Some(profile) = &self.settings.profile {
-            command.push_str(&format!(" --profile {}", quoted(profile)));
+            command.push_str(&format!(" --profile {}", shell_quoted(profile)));
         }
         for setting in SESSION_SETTINGS.into_iter().chain([&schema::STORE]) {
             let Origin::Flag(flag) = self.settings.origin(setting.key) else { continue };
             let flag = match setting.show(self.settings) {
-                Value::String(text) => format!(" {flag} {}", quoted(&text)),
+                Value::String(text) => format!(" {flag} {}", shell_quoted(&text)),
                 // One flag takes all of the words.
                 Value::Array(words) => {
                     let words: Vec<&str> = words.iter().filter_map(Value::as_str).collect();
-                    format!(" {flag} {}", quoted(&words.join(" ")))
+                    format!(" {flag} {}", shell_quoted(&words.join(" ")))
                 }
                 _ => format!(" {flag}"),
             };

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::login::within;
 use crate::cases::each;
+use crate::login::within;
 use crate::signed_in::{SignedIn, sign_in, unix_now};
 use crate::support::cmd::Sandbox;
 use crate::support::idp::{CLIENT_ID, Endpoint, Idp, jwt};
