@@ -21,6 +21,11 @@ impl Secret {
         &self.0
     }
 
+    /// Whether `guess` is this secret. Compares digests: the time that takes says nothing of where a guess goes wrong.
+    pub fn matches(&self, guess: &str) -> bool {
+        Sha256::digest(guess) == Sha256::digest(self.0.as_bytes())
+    }
+
     /// A short name for logs: eight hex digits of a labelled SHA-256, so that two lines about one token can be matched
     /// and neither gives it away.
     pub fn log_id(&self) -> String {
@@ -43,6 +48,15 @@ mod tests {
     fn debug_shows_nothing_of_the_text() {
         let secret = Secret::new("hunter2-hunter2");
         assert_eq!(format!("{secret:?} {:#?}", Some(&secret)), "[secret] Some(\n    [secret],\n)");
+    }
+
+    #[test]
+    fn only_the_same_text_matches() {
+        let secret = Secret::new("hunter2");
+        assert!(secret.matches("hunter2"));
+        for guess in ["", "hunter", "hunter22", "Hunter2", "hunter2\0", "2retnuh"] {
+            assert!(!secret.matches(guess), "{guess}");
+        }
     }
 
     #[test]

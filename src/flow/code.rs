@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use openidconnect::Nonce;
 use tokio::time::{Instant, sleep_until};
 use tracing::{debug, info};
 
@@ -15,13 +14,14 @@ use crate::http::shown_host;
 use crate::oidc::Fault;
 use crate::oidc::authorization::{AuthorizationRequest, PendingLogin};
 use crate::oidc::token::TokenResponse;
+use crate::secret::Secret;
 use crate::settings::BrowserChoice;
 use crate::ui::Countdown;
 
 /// How the browser's part ended.
 pub enum End {
     /// The code was exchanged; nothing in the answer has been verified yet.
-    Exchanged(Box<TokenResponse>, Option<Nonce>),
+    Exchanged(Box<TokenResponse>, Option<Secret>),
     /// The provider said no, or its answer broke a rule.
     Failed(Fault),
     /// The person asked for a device code instead. The browser has been told.
@@ -82,7 +82,7 @@ pub async fn run(context: &Context<'_>, listener: Listener, page: &mut Option<Wa
 }
 
 enum Waited {
-    Code(crate::secret::Secret),
+    Code(Secret),
     Failed(Fault),
     DeviceWanted,
 }

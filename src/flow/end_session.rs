@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use oauth2::CsrfToken;
 use url::Url;
 
 use super::browser;
@@ -10,7 +9,7 @@ use super::redirect::{Expectation, Listener, Outcome};
 use super::signals;
 use super::surroundings::surroundings;
 use crate::error::{Error, Kind, Result};
-use crate::secret::Secret;
+use crate::oidc::unguessable;
 use crate::settings::{BrowserChoice, Settings};
 use crate::ui::Ui;
 
@@ -40,7 +39,7 @@ async fn lead(ui: &Ui, settings: &Settings, url: &Url) -> Result<bool> {
     // No answer is expected: the state is one that nobody knows.
     let expectation = Expectation {
         authorization_url: url.clone(),
-        state: Secret::new(CsrfToken::new_random_len(32).secret().clone()),
+        state: unguessable(32),
         issuer: settings.issuer.clone(),
         iss_promised: false,
     };

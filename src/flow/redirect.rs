@@ -22,7 +22,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::HeaderValue;
-use oauth2::CsrfToken;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use url::Url;
@@ -30,6 +29,7 @@ use url::Url;
 pub use self::bind::BindError;
 use self::route::Rules;
 use self::serve::Shared;
+use crate::oidc::unguessable;
 use crate::secret::Secret;
 use crate::settings::RedirectUri;
 
@@ -159,15 +159,14 @@ impl Listener {
     ///
     /// Fails only if the runtime cannot watch the sockets (out of file descriptors).
     pub fn serve(self, expect: Expectation) -> io::Result<Waiting> {
-        let random = || CsrfToken::new_random_len(16).into_secret();
-        let start_path = format!("/start/{}", random());
+        let start_path = format!("/start/{}", unguessable(16).expose());
         let host = RedirectUri { port: self.bound.port, path: String::new(), ..self.uri.clone() };
         let start_url = format!("{host}{start_path}");
         let rules = Rules {
             port: self.bound.port,
             redirect_path: self.uri.path,
             start_path,
-            done_path: format!("/done/{}", random()),
+            done_path: format!("/done/{}", unguessable(16).expose()),
             state: expect.state,
             issuer: expect.issuer,
             iss_promised: expect.iss_promised,

@@ -1,12 +1,11 @@
 //! The authorization request and the one way to redeem its answer (RFC 6749 §4.1, RFC 7636, OIDC Core §3.1.2).
 
 use oauth2::{AuthUrl, CsrfToken, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, Scope};
-use openidconnect::Nonce;
 use url::Url;
 
-use super::Fault;
 use super::metadata::ProviderMetadata;
 use super::token::{self, ClientIdentity, TokenResponse};
+use super::{Fault, unguessable};
 use crate::http::Http;
 use crate::secret::Secret;
 
@@ -26,7 +25,7 @@ pub struct PendingLogin {
     /// The provider's sign-in page with all parameters. Carries `state`: goes to the browser as a `Location` only.
     pub authorization_url: Url,
     pub state: Secret,
-    nonce: Option<Nonce>,
+    nonce: Option<Secret>,
     verifier: PkceCodeVerifier,
     redirect_uri: String,
 }
@@ -46,14 +45,14 @@ impl PendingLogin {
             .set_redirect_uri(redirect);
         // 32 bytes of the system's randomness behind each of the three (RFC 7636 §7.1, RFC 6749 §10.10).
         let (challenge, verifier) = PkceCodeChallenge::new_random_sha256();
-        let nonce = request.nonce.then(|| Nonce::new_random_len(32));
+        let nonce = request.nonce.then(|| unguessable(32));
 
         let mut url = client
             .authorize_url(|| CsrfToken::new_random_len(32))
             .set_pkce_challenge(challenge)
             .add_scopes(request.scopes.iter().cloned().map(Scope::new));
         if let Some(nonce) = &nonce {
-            url = url.add_extra_param("nonce", nonce.secret().clone());
+            url = url.add_extra_param("nonce", nonce.expose().to_owned());
         }
         for resource in request.resource {
             url = url.add_extra_param("resource", resource.clone());
@@ -74,7 +73,7 @@ impl PendingLogin {
         identity: &ClientIdentity,
         code: &Secret,
         resource: &[String],
-    ) -> Result<(TokenResponse, Option<Nonce>), Fault> {
+    ) -> Result<(TokenResponse, Option<Secret>), Fault> {
         let answer =
             token::redeem(http, identity, &provider.token_endpoint, code, self.verifier, &self.redirect_uri, resource)
                 .await?;
@@ -148,7 +147,7 @@ mod tests {
                 [
                     pending.state.expose().to_owned(),
                     pending.verifier.secret().clone(),
-                    pending.nonce.unwrap().secret().clone(),
+                    pending.nonce.unwrap().expose().to_owned(),
                 ]
             })
             .collect();

@@ -1,13 +1,14 @@
 //! ID tokens: who signed in (OIDC Core §3.1.3.7), and whether it is still the same person after a refresh (§12.2).
 
 use chrono::{DateTime, Utc};
-use openidconnect::core::{CoreIdToken, CoreIdTokenVerifier, CoreJsonWebKeySet, CoreJwsSigningAlgorithm};
+use openidconnect::core::{CoreIdToken, CoreIdTokenVerifier, CoreJwsSigningAlgorithm};
 use openidconnect::{
     AccessToken, AccessTokenHash, ClaimsVerificationError, ClientId, IssuerUrl, Nonce, SignatureVerificationError,
 };
 use serde_json::{Map, Value};
 use std::str::FromStr;
 
+use super::metadata::KeySet;
 use super::{Fault, audiences, decode_jwt, shown};
 use crate::secret::Secret;
 use crate::ui::foreign;
@@ -17,7 +18,7 @@ pub struct Expectation<'a> {
     pub issuer: &'a str,
     pub client_id: &'a str,
     /// The nonce that was sent; `None` when the profile switches it off or the flow has none (RFC 8628).
-    pub nonce: Option<&'a Nonce>,
+    pub nonce: Option<&'a Secret>,
     /// The `max_age` that was asked for, in seconds.
     pub max_age: Option<u64>,
     pub algorithms: &'a [CoreJwsSigningAlgorithm],
@@ -42,7 +43,7 @@ const SUBJECT_MAX: usize = 255;
 pub fn verify(
     id_token: &Secret,
     access_token: &Secret,
-    keys: &CoreJsonWebKeySet,
+    keys: &KeySet,
     expected: &Expectation<'_>,
     now: u64,
 ) -> Result<Identity, Fault> {
@@ -55,14 +56,14 @@ pub fn verify(
         .map_err(|_| broken("its header or claims do not have the types of OIDC Core §2"))?;
     let issuer = IssuerUrl::new(expected.issuer.to_owned()).map_err(|_| broken("the issuer is not a URL"))?;
     let client_id = ClientId::new(expected.client_id.to_owned());
-    let verifier = CoreIdTokenVerifier::new_public_client(client_id, issuer, keys.clone())
+    let verifier = CoreIdTokenVerifier::new_public_client(client_id, issuer, keys.0.clone())
         .set_allowed_algs(expected.algorithms.iter().cloned())
         .set_time_fn(move || moment(now.saturating_sub(LEEWAY)))
         .set_issue_time_verifier_fn(move |issued| not_in_the_future(issued, now))
         .set_auth_time_verifier_fn(move |signed_in| recent_enough(signed_in, expected.max_age, now));
 
     let nonce = |received: Option<&Nonce>| match (expected.nonce, received) {
-        (Some(sent), Some(received)) if same(sent.secret(), received.secret()) => Ok(()),
+        (Some(sent), Some(received)) if sent.matches(received.secret()) => Ok(()),
         (Some(_), Some(_)) => Err("it is not the nonce of this sign-in".to_owned()),
         (Some(_), None) => Err("it is missing".to_owned()),
         (None, _) => Ok(()),
@@ -174,11 +175,6 @@ fn recent_enough(signed_in: Option<DateTime<Utc>>, max_age: Option<u64>, now: u6
     }
 }
 
-/// Compares two secrets without telling by the time it takes how much of them is equal.
-fn same(left: &str, right: &str) -> bool {
-    left.len() == right.len() && left.bytes().zip(right.bytes()).fold(0, |difference, (a, b)| difference | (a ^ b)) == 0
-}
-
 /// The library's verdict in our words; its texts show expected and received values, never a secret.
 fn describe(error: &ClaimsVerificationError) -> Fault {
     use ClaimsVerificationError as Claims;
@@ -276,7 +272,7 @@ mod tests {
 
     fn verdict(token: &Secret, keys: Value, max_age: Option<u64>) -> Result<Identity, String> {
         let keys = judge_keys(json!({ "keys": keys }).to_string().as_bytes()).unwrap();
-        let nonce = Nonce::new("n-1".to_owned());
+        let nonce = Secret::new("n-1");
         let expected = Expectation {
             issuer: "https://idp.example.com",
             client_id: "client",

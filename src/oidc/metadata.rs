@@ -237,8 +237,12 @@ fn id_token_algorithms(map: &Map<String, Value>) -> Vec<CoreJwsSigningAlgorithm>
         .collect()
 }
 
+/// The provider's keys that may sign, judged one by one.
+#[derive(Debug)]
+pub struct KeySet(pub(super) CoreJsonWebKeySet);
+
 /// Fetches the provider's signing keys. One request.
-pub async fn fetch_keys(http: &Http, provider: &ProviderMetadata) -> Result<CoreJsonWebKeySet, Fault> {
+pub async fn fetch_keys(http: &Http, provider: &ProviderMetadata) -> Result<KeySet, Fault> {
     let (status, body, retry_after) = get(http, "metadata field `jwks_uri`", &provider.jwks_uri).await?;
     if status != 200 {
         return Err(Fault::Unavailable {
@@ -254,7 +258,7 @@ pub async fn fetch_keys(http: &Http, provider: &ProviderMetadata) -> Result<Core
 const KEYS_MAX: usize = 100;
 
 /// Keeps the keys that may sign: public RSA of 2,048 to 8,192 bits, EC, OKP, not marked for encryption.
-pub fn judge_keys(body: &[u8]) -> Result<CoreJsonWebKeySet, Fault> {
+pub(super) fn judge_keys(body: &[u8]) -> Result<KeySet, Fault> {
     let broken = |why: &str| Fault::broken("the provider's key set (`jwks_uri`)", why.to_owned());
     let map = json::object(body).map_err(|why| broken(&why))?;
     let keys = map.get("keys").and_then(Value::as_array).ok_or_else(|| broken("it has no list `keys`"))?;
@@ -266,7 +270,7 @@ pub fn judge_keys(body: &[u8]) -> Result<CoreJsonWebKeySet, Fault> {
     if usable.is_empty() {
         return Err(broken("it has no key that may sign (RSA of at least 2,048 bits, EC or OKP)"));
     }
-    Ok(JsonWebKeySet::new(usable))
+    Ok(KeySet(JsonWebKeySet::new(usable)))
 }
 
 fn may_sign(key: &Value) -> bool {
@@ -445,7 +449,7 @@ mod tests {
             let verdict = judge_keys(json!({ "keys": keys }).to_string().as_bytes());
             match why {
                 Some(why) => assert!(verdict.unwrap_err().to_string().contains(why), "{keys}"),
-                None => assert_eq!(verdict.unwrap().keys().len(), 1, "{keys}"),
+                None => assert_eq!(verdict.unwrap().0.keys().len(), 1, "{keys}"),
             }
         }
     }

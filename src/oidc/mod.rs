@@ -25,6 +25,7 @@ pub mod token;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use oauth2::CsrfToken;
 use serde_json::{Map, Value};
 
 use crate::http::SendError;
@@ -104,6 +105,11 @@ impl From<SendError> for Fault {
             },
         }
     }
+}
+
+/// A text that nobody can guess: so many bytes of the system's randomness, in base64url.
+pub fn unguessable(bytes: u32) -> Secret {
+    Secret::new(CsrfToken::new_random_len(bytes).into_secret())
 }
 
 /// Header and claims of a compact JWS, decoded and *not* verified.

@@ -3,8 +3,6 @@
 //! The order matters. The store is proved before the person is sent to a browser, the port is bound before an address
 //! is shown, everything is verified before anything is stored, and the browser is told the truth last.
 
-use openidconnect::Nonce;
-use openidconnect::core::CoreJsonWebKeySet;
 use tracing::info;
 
 use super::keep::{endpoints, hand_out, keep_token};
@@ -16,7 +14,7 @@ use crate::flow::{Context, device, signals};
 use crate::http::{Http, shown_host};
 use crate::oidc::authorization::scopes_to_request;
 use crate::oidc::id_token::{self, Identity};
-use crate::oidc::metadata::{self, ProviderMetadata};
+use crate::oidc::metadata::{self, KeySet, ProviderMetadata};
 use crate::oidc::token::TokenResponse;
 use crate::oidc::{Fault, decode_jwt};
 use crate::secret::Secret;
@@ -164,12 +162,7 @@ impl Session<'_> {
     }
 
     /// The provider's keys, if there is an ID token to verify. One more try, because a person has already signed in.
-    async fn keys(
-        &self,
-        http: &Http,
-        provider: &ProviderMetadata,
-        response: &TokenResponse,
-    ) -> Result<Option<CoreJsonWebKeySet>> {
+    async fn keys(&self, http: &Http, provider: &ProviderMetadata, response: &TokenResponse) -> Result<Option<KeySet>> {
         if response.id_token.is_none() {
             return Ok(None);
         }
@@ -186,8 +179,8 @@ impl Session<'_> {
         store: &Store,
         context: &Context<'_>,
         response: TokenResponse,
-        nonce: Option<&Nonce>,
-        keys: Option<&CoreJsonWebKeySet>,
+        nonce: Option<&Secret>,
+        keys: Option<&KeySet>,
     ) -> Result<SignedIn> {
         let identity = self.who(context, &response, nonce, keys)?;
         // A renewal of the old session may count on while the person signs in: what is read must stay true to the end.
@@ -280,8 +273,8 @@ impl Session<'_> {
         &self,
         context: &Context<'_>,
         response: &TokenResponse,
-        nonce: Option<&Nonce>,
-        keys: Option<&CoreJsonWebKeySet>,
+        nonce: Option<&Secret>,
+        keys: Option<&KeySet>,
     ) -> Result<Identity> {
         if let (Some(id_token), Some(keys)) = (&response.id_token, keys) {
             let expected = id_token::Expectation {

@@ -14,7 +14,6 @@ use axum::http::{HeaderValue, Response, StatusCode, header};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use oauth2::CsrfToken;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, watch};
 use tokio::task::{AbortHandle, JoinSet, yield_now};
@@ -22,7 +21,7 @@ use tokio::time::{sleep, timeout};
 
 use super::route::{self, Answer, Decision, Progress, Refusal, Rules, START_COOKIE};
 use super::{Notice, pages};
-use crate::secret::Secret;
+use crate::oidc::unguessable;
 
 /// Connections at one time. Browsers open one or two, some of them on suspicion and never used.
 const CONNECTIONS_MAX: usize = 64;
@@ -230,7 +229,7 @@ async fn answer(State(connection): State<Arc<Connection>>, request: Request) -> 
         let mut progress = lock(&shared.progress);
         let decision = route::decide(&shared.rules, &progress, &head);
         match &decision {
-            Decision::Start => progress.browser = Some(Secret::new(CsrfToken::new_random_len(16).into_secret())),
+            Decision::Start => progress.browser = Some(unguessable(16)),
             Decision::Accept(_, fingerprint) => progress.answered = Some(*fingerprint),
             _ => {}
         }
