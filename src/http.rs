@@ -4,11 +4,14 @@
 //! network), deadlines on everything, a body cap, TLS with the platform's roots, and nothing of a request in the log but
 //! method, host and path.
 
+use std::error::Error as StdError;
+use std::io;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use oauth2::{HttpRequest, HttpResponse};
 use reqwest::redirect::Policy;
+use rustls::CertificateError;
 use tracing::debug;
 use url::Url;
 
@@ -46,9 +49,33 @@ pub enum SendError {
     #[error("no answer from {url}: {why}")]
     Lost { url: String, why: String },
     #[error("{url} cannot be trusted: {why}")]
-    Untrusted { url: String, why: String },
+    Untrusted { url: String, flaw: CertificateFlaw, why: String },
     #[error("the answer of {url} is larger than {limit} bytes")]
     TooLarge { url: String, limit: usize },
+}
+
+/// What is wrong with a server's certificate, as far as it decides what a person can do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CertificateFlaw {
+    /// No authority that this computer trusts has signed it.
+    UnknownAuthority,
+    /// It has expired, or is not valid yet.
+    OutOfTime,
+    /// It is for another host.
+    OtherHost,
+    Other,
+}
+
+impl From<&CertificateError> for CertificateFlaw {
+    fn from(error: &CertificateError) -> Self {
+        use CertificateError as E;
+        match error {
+            E::UnknownIssuer => Self::UnknownAuthority,
+            E::Expired | E::ExpiredContext { .. } | E::NotValidYet | E::NotValidYetContext { .. } => Self::OutOfTime,
+            E::NotValidForName | E::NotValidForNameContext { .. } => Self::OtherHost,
+            _ => Self::Other,
+        }
+    }
 }
 
 impl Http {
@@ -119,8 +146,8 @@ fn certificates(path: &Path) -> Result<Vec<reqwest::Certificate>> {
 
 fn failure(url: &str, error: &reqwest::Error) -> SendError {
     let (url, why) = (url.to_owned(), reason(error));
-    if why.contains("certificate") {
-        SendError::Untrusted { url, why }
+    if let Some(flaw) = certificate_error(error) {
+        SendError::Untrusted { url, flaw: flaw.into(), why }
     } else if error.is_connect() || error.is_builder() {
         SendError::NotSent { url, why }
     } else if error.is_timeout() {
@@ -130,8 +157,21 @@ fn failure(url: &str, error: &reqwest::Error) -> SendError {
     }
 }
 
+/// What the TLS library has against the certificate, if that is why the request failed.
+fn certificate_error<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a CertificateError> {
+    if let Some(rustls::Error::InvalidCertificate(flaw)) = error.downcast_ref() {
+        return Some(flaw);
+    }
+    let next = match error.downcast_ref::<io::Error>() {
+        // Its `source` would pass over the very error that it wraps.
+        Some(wrapper) => wrapper.get_ref().map(|inner| inner as &(dyn StdError + 'static)),
+        None => error.source(),
+    };
+    certificate_error(next?)
+}
+
 /// The innermost cause: reqwest's outer texts only repeat the URL, with its query.
-fn reason(error: &(dyn std::error::Error + 'static)) -> String {
+fn reason(error: &(dyn StdError + 'static)) -> String {
     let mut innermost = error;
     while let Some(source) = innermost.source() {
         innermost = source;

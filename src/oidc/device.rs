@@ -59,12 +59,7 @@ pub async fn authorize(
     identity: &ClientIdentity,
     request: &DeviceRequest<'_>,
 ) -> Result<DeviceAuthorization, Fault> {
-    let endpoint = provider.device_authorization_endpoint.clone().ok_or_else(|| {
-        Fault::unsupported(
-            "metadata field `device_authorization_endpoint`",
-            "the provider does not offer the device flow",
-        )
-    })?;
+    let endpoint = provider.device_authorization_endpoint.clone().ok_or(Fault::NoDeviceFlow)?;
     let client = token::client(identity).set_device_authorization_url(DeviceAuthorizationUrl::from_url(endpoint));
     let resource = request.resource.iter().map(|resource| ("resource".to_owned(), resource.clone()));
     let extra = resource.chain(request.parameters.iter().cloned());

@@ -129,14 +129,7 @@ fn same_issuer(issuer: &str, map: &Map<String, Value>) -> Result<(), Fault> {
     if map.get("issuer").and_then(Value::as_str) == Some(issuer) {
         return Ok(());
     }
-    Err(Fault::broken(
-        "metadata field `issuer`",
-        format!(
-            "it is {} but the configured issuer is `{}`; the two must be identical",
-            shown(map.get("issuer")),
-            foreign(issuer)
-        ),
-    ))
+    Err(Fault::OtherIssuer { configured: issuer.to_owned(), found: shown(map.get("issuer")) })
 }
 
 /// Refuses, before a browser is opened, what would only fail after the person has signed in.

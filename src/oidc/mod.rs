@@ -28,12 +28,13 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use oauth2::CsrfToken;
 use serde_json::{Map, Value};
 
-use crate::http::SendError;
+use crate::http::{CertificateFlaw, SendError};
 use crate::secret::Secret;
 use crate::ui::foreign;
 
 /// Why a provider's answer cannot be used. Four families that must never be confused: the provider said no, the
-/// provider broke a rule, the provider cannot do what we need, and nobody knows because no answer came.
+/// provider broke a rule, the provider cannot do what we need, and nobody knows because no answer came. What a person
+/// can mend in a way of its own is a variant of its own; texts are for reading only.
 #[derive(Debug, thiserror::Error)]
 pub enum Fault {
     /// An OAuth error response (RFC 6749 §4.1.2.1, §5.2; RFC 8628 §3.5).
@@ -48,6 +49,21 @@ pub enum Fault {
         /// The refresh token in that answer. The one it was asked with may be spent, so it must not be lost with the rest.
         successor: Option<Secret>,
     },
+
+    /// Metadata that speak for another issuer than the configured one (RFC 8414 §3.3). `found` is safe to show.
+    #[error(
+        "metadata field `issuer`: it is {found} but the configured issuer is `{}`; the two must be identical",
+        foreign(configured)
+    )]
+    OtherIssuer { configured: String, found: String },
+
+    /// Whoever answers at `url` could not prove to be that host.
+    #[error("the TLS certificate of {url}: {why}")]
+    Untrusted { url: String, flaw: CertificateFlaw, why: String },
+
+    /// The metadata have no device authorization endpoint (RFC 8628 §4).
+    #[error("metadata field `device_authorization_endpoint`: the provider does not offer the device flow")]
+    NoDeviceFlow,
 
     /// The provider or its settings for this client lack something; a person must change a setting.
     #[error("{what}: {why}")]
@@ -89,7 +105,7 @@ impl Fault {
 impl From<SendError> for Fault {
     fn from(error: SendError) -> Self {
         match error {
-            SendError::Untrusted { url, why } => Self::broken(format!("the TLS certificate of {url}"), why),
+            SendError::Untrusted { url, flaw, why } => Self::Untrusted { url, flaw, why },
             SendError::TooLarge { url, limit } => {
                 Self::broken(format!("the answer of {url}"), format!("it is larger than {limit} bytes"))
             }

@@ -1,56 +1,76 @@
 //! From a provider's fault to an error that a person can act on: the kind, and the setting or command that mends it.
 
+use std::fmt;
+
 use super::Session;
 use crate::error::{Error, Kind};
+use crate::http::CertificateFlaw;
 use crate::oidc::Fault;
 use crate::oidc::access_token::Refusal;
 use crate::settings::schema::{self, Setting, Shape};
 use crate::ui::{foreign, shell_quoted};
 
-impl Session<'_> {
-    /// Explains a fault that met `doing` ("sign in", "renew the session").
-    pub(super) fn explain(&self, doing: &str, fault: Fault) -> Error {
-        let failed = format!("cannot {doing} at `{}`", foreign(&self.settings.issuer));
-        match fault {
-            Fault::Refused { error, description } => self.refused(&failed, &error, description),
-            Fault::Broken { what, why, .. } => self.broken(&failed, &what, &why),
-            Fault::Unsupported { what, why } => {
-                let error = Error::new(Kind::Config, failed).because_of(format!("{what}: {why}"));
-                if what.contains("device_authorization_endpoint") {
-                    error.hint(format!(
-                        "sign in with a browser: `{}`, or allow the device flow at the provider",
-                        self.command("login")
-                    ))
-                } else {
-                    error
-                }
-            }
-            Fault::Unavailable { why, retry_after, .. } => {
-                let error = Error::new(Kind::Unavailable, failed).because_of(why);
-                match retry_after {
-                    Some(seconds @ 1..) => error.hint(format!("try again in {seconds} s, as the provider asks")),
-                    _ => error.hint("check the network and the proxy, then try again; nothing was lost"),
-                }
-            }
-        }
-    }
+/// What a fault has met.
+#[derive(Clone, Copy)]
+pub(super) enum Doing {
+    SignIn,
+    Renewal,
+}
 
-    fn broken(&self, failed: &str, what: &str, why: &str) -> Error {
-        let error = Error::new(Kind::RuleBroken, failed).because_of(format!("{what}: {why}"));
-        if what.starts_with("the TLS certificate") {
-            error.hint("if your company inspects TLS, give its CA with `--ca-file` or `ca_file` in the profile")
-        } else if what.contains("`issuer`") {
-            error.hint(format!(
+impl fmt::Display for Doing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::SignIn => "sign in",
+            Self::Renewal => "renew the session",
+        })
+    }
+}
+
+impl Session<'_> {
+    pub(super) fn explain(&self, doing: Doing, fault: Fault) -> Error {
+        let failed = format!("cannot {doing} at `{}`", foreign(&self.settings.issuer));
+        let error = |kind| Error::new(kind, failed.clone()).because_of(fault.to_string());
+        match &fault {
+            Fault::Refused { error: code, description } => self.refused(&failed, code, description.as_deref()),
+            Fault::Broken { .. } => error(Kind::RuleBroken),
+            Fault::OtherIssuer { .. } => error(Kind::RuleBroken).hint(format!(
                 "set the issuer exactly as the provider writes it: {}",
                 self.set(&schema::ISSUER, "ISSUER")
-            ))
-        } else {
-            error
+            )),
+            Fault::Untrusted { flaw, .. } => {
+                let error = error(Kind::RuleBroken);
+                match flaw {
+                    CertificateFlaw::UnknownAuthority => error.hint(format!(
+                        "if your company has a certificate authority of its own, or inspects TLS, trust it: {}",
+                        self.set(&schema::CA_FILE, "CA.pem")
+                    )),
+                    CertificateFlaw::OutOfTime => error
+                        .hint("compare this computer's clock with another; if it is right, the provider has to renew its certificate"),
+                    CertificateFlaw::OtherHost => error.hint(format!(
+                        "check the host in the issuer, and whether a portal or proxy answers in its place: {}",
+                        self.set(&schema::ISSUER, "ISSUER")
+                    )),
+                    CertificateFlaw::Other => error,
+                }
+            }
+            Fault::NoDeviceFlow => error(Kind::Config).hint(format!(
+                "sign in with a browser: `{}`, or allow the device flow at the provider",
+                self.command("login")
+            )),
+            Fault::Unsupported { .. } => error(Kind::Config),
+            Fault::Unavailable { retry_after: Some(seconds @ 1..), .. } => {
+                error(Kind::Unavailable).hint(format!("try again in {seconds} s, as the provider asks"))
+            }
+            Fault::Unavailable { .. } => error(Kind::Unavailable).hint(match doing {
+                // A code is good for one exchange, so a person who had come that far has to come again.
+                Doing::SignIn => format!("check the network and the proxy, then run `{}` again", self.command("login")),
+                Doing::Renewal => "check the network and the proxy, then try again; the session is kept".to_owned(),
+            }),
         }
     }
 
     /// OAuth error codes (RFC 6749 §4.1.2.1, §5.2; OIDC Core §3.1.2.6; RFC 8628 §3.5; RFC 8707 §2).
-    fn refused(&self, failed: &str, code: &str, description: Option<String>) -> Error {
+    fn refused(&self, failed: &str, code: &str, description: Option<&str>) -> Error {
         let (kind, hint) = match code {
             "access_denied" => (Kind::Denied, None),
             "expired_token" => {

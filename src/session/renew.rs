@@ -9,6 +9,7 @@ use std::time::Duration;
 use tracing::{debug, info};
 use url::Url;
 
+use super::explain::Doing;
 use super::keep::{endpoints, hand_out, keep_token};
 use super::{Freshness, Session, block_on};
 use crate::clock::unix_now;
@@ -188,7 +189,7 @@ impl<'a> Renewal<'a> {
             Err(Fault::Broken { what, why, successor: Some(successor) }) => {
                 // Useless but for this: the token that was spent for the answer is not accepted again.
                 self.keep(Some(successor), unix_now())?;
-                Err(self.session.explain("renew the session", Fault::broken(what, why)))
+                Err(self.session.explain(Doing::Renewal, Fault::broken(what, why)))
             }
             Err(fault) => Err(self.failed(fault, &refresh_token, pause.is_some())?),
         };
@@ -227,7 +228,7 @@ impl<'a> Renewal<'a> {
             Err(fault @ (Fault::Unavailable { .. } | Fault::Unsupported { .. })) => {
                 debug!(%fault, "no use of the metadata; keeping the known endpoints");
             }
-            Err(fault) => return Err(self.session.explain("renew the session", fault)),
+            Err(fault) => return Err(self.session.explain(Doing::Renewal, fault)),
         }
         Ok(())
     }
@@ -247,9 +248,7 @@ impl<'a> Renewal<'a> {
             {
                 // Whatever the next answer says of itself, this is not the session that the person signed in to.
                 self.end(fault.to_string())?;
-                return Err(session
-                    .explain("renew the session", fault)
-                    .hint(format!("run `{}`", session.command("login"))));
+                return Err(session.explain(Doing::Renewal, fault).hint(format!("run `{}`", session.command("login"))));
             }
         }
         let (token, remarks) = hand_out(session, &answer, &self.record)?;
@@ -313,9 +312,9 @@ impl<'a> Renewal<'a> {
             Fault::Unavailable { retry_after: Some(seconds), .. } => {
                 self.entry.not_before = Some(unix_now() + seconds);
                 index::write(&session.state_dir, &session.id, &self.entry)?;
-                Ok(session.explain("renew the session", fault))
+                Ok(session.explain(Doing::Renewal, fault))
             }
-            _ => Ok(session.explain("renew the session", fault)),
+            _ => Ok(session.explain(Doing::Renewal, fault)),
         }
     }
 }

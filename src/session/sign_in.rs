@@ -5,6 +5,7 @@
 
 use tracing::info;
 
+use super::explain::Doing;
 use super::keep::{endpoints, hand_out, keep_token};
 use super::{Session, block_on};
 use crate::error::{Error, Kind, Result};
@@ -101,8 +102,9 @@ impl Session<'_> {
             FlowChoice::Device => None,
         };
         let http = self.http()?;
-        let provider =
-            metadata::discover(&http, &self.settings.issuer).await.map_err(|fault| self.explain("sign in", fault))?;
+        let provider = metadata::discover(&http, &self.settings.issuer)
+            .await
+            .map_err(|fault| self.explain(Doing::SignIn, fault))?;
         let identity = self.identity(provider.client_secret_in_body).await?;
         let scopes = scopes_to_request(&self.settings.scopes.list, self.settings.scopes.is_default, &provider);
         let context = Context {
@@ -120,7 +122,7 @@ impl Session<'_> {
                     let keys = self.keys(&http, &provider, &response).await?;
                     return self.keep(store, &context, *response, nonce.as_ref(), keys.as_ref()).await;
                 }
-                End::Failed(fault) => return Err(self.explain("sign in", fault)),
+                End::Failed(fault) => return Err(self.explain(Doing::SignIn, fault)),
                 End::DeviceWanted => {}
             }
         }
@@ -170,7 +172,7 @@ impl Session<'_> {
         if matches!(keys, Err(Fault::Unavailable { .. })) {
             keys = metadata::fetch_keys(http, provider).await;
         }
-        keys.map(Some).map_err(|fault| self.explain("sign in", fault))
+        keys.map(Some).map_err(|fault| self.explain(Doing::SignIn, fault))
     }
 
     /// Verifies the answer and commits the session under its lock.
@@ -285,12 +287,12 @@ impl Session<'_> {
                 algorithms: &context.provider.id_token_algorithms,
             };
             return id_token::verify(id_token, &response.access_token, keys, &expected, response.clock.provider)
-                .map_err(|fault| self.explain("sign in", fault));
+                .map_err(|fault| self.explain(Doing::SignIn, fault));
         }
         let asked = context.scopes.iter().any(|scope| scope == "openid");
         if asked && nonce.is_some() {
             return Err(self.explain(
-                "sign in",
+                Doing::SignIn,
                 Fault::broken("the token response", "it has no ID token although `openid` was asked for"),
             ));
         }
@@ -317,7 +319,7 @@ impl Session<'_> {
     /// Many tenants forbid the device flow, and the provider's own text seldom says so (AADSTS53003, AADSTS50199).
     fn explain_device(&self, fault: Fault) -> Error {
         let denied = matches!(&fault, Fault::Refused { error, .. } if error == "access_denied" || error == "unauthorized_client");
-        let error = self.explain("sign in", fault);
+        let error = self.explain(Doing::SignIn, fault);
         if denied {
             error.hint("many organisations forbid the device flow; `ssh -L 27097:localhost:27097 <host>` lets a browser elsewhere serve instead")
         } else {

@@ -12,7 +12,8 @@ use crate::support::idp::{Answer, Endpoint, Reply};
 fn discovery_that_fails_ends_it_before_a_link_is_shown() {
     let html = |status| Answer::Instead(Reply::html(status, "<h1>No</h1>"));
     let unread = "the discovery document of `[ISSUER]` cannot be read";
-    let network = "check the network and the proxy, then try again; nothing was lost";
+    let network =
+        "check the network and the proxy, then run `mdb-login login --issuer [ISSUER] --client-id mongodb-tools` again";
     let cases = [
         (
             html(404),
@@ -110,7 +111,7 @@ fn a_provider_that_is_away_or_hangs_is_unavailable() {
         --- stderr
         error: cannot sign in at `[ISSUER]`
           caused by: no answer from [ISSUER]/.well-known/openid-configuration: it took too long
-        hint: check the network and the proxy, then try again; nothing was lost
+        hint: check the network and the proxy, then run `mdb-login login --issuer [ISSUER] --client-id mongodb-tools` again
     ");
     idp.set_up(false);
     let away = sandbox(&idp).run(["login"]).exits(7);

@@ -175,7 +175,10 @@ fn without_a_good_token_a_provider_that_is_down_means_try_again() {
         assert!(outcome.took < Duration::from_secs(5), "{:?}", outcome.took);
         let said = outcome.text().to_owned();
         assert!(said.starts_with("exit 7\n--- stderr\nerror: cannot renew the session at `[ISSUER]`\n  caused by: "));
-        assert!(said.ends_with("hint: check the network and the proxy, then try again; nothing was lost\n"), "{said}");
+        assert!(
+            said.ends_with("hint: check the network and the proxy, then try again; the session is kept\n"),
+            "{said}"
+        );
     }
     let error = ada.run(["token", "--json"]).exits(7);
     let object: serde_json::Value = serde_json::from_slice(&error.stderr).unwrap();
