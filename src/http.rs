@@ -70,7 +70,8 @@ impl From<&CertificateError> for CertificateFlaw {
     fn from(error: &CertificateError) -> Self {
         use CertificateError as E;
         match error {
-            E::UnknownIssuer => Self::UnknownAuthority,
+            // A company's authority that was replaced keeps its name, and the old key's signature is then a bad one.
+            E::UnknownIssuer | E::BadSignature => Self::UnknownAuthority,
             E::Expired | E::ExpiredContext { .. } | E::NotValidYet | E::NotValidYetContext { .. } => Self::OutOfTime,
             E::NotValidForName | E::NotValidForNameContext { .. } => Self::OtherHost,
             _ => Self::Other,

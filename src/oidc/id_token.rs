@@ -194,7 +194,7 @@ fn signature(error: &SignatureVerificationError) -> String {
     match error {
         SignatureVerificationError::NoMatchingKey => "its key (`kid`) is not in the provider's key set".to_owned(),
         SignatureVerificationError::AmbiguousKeyId(_) => {
-            "it names no key (`kid`), and the provider has several that fit".to_owned()
+            "more than one of the provider's keys fits (its `kid` is missing, or several have it)".to_owned()
         }
         SignatureVerificationError::DisallowedAlg(why) | SignatureVerificationError::UnsupportedAlg(why) => {
             format!("its signature algorithm is not accepted: {}", foreign(why))
@@ -427,7 +427,7 @@ mod tests {
                 "no kid, two keys",
                 &unnamed,
                 json!([jwk("1", &first()), jwk("2", &second())]),
-                Some("it names no key (`kid`), and the provider has several that fit"),
+                Some("more than one of the provider's keys fits (its `kid` is missing, or several have it)"),
             ),
             ("another key", &other, json!([jwk("1", &first())]), Some("its signature is wrong")),
             ("key in the header", &embedded, json!([jwk("1", &first())]), Some("its signature is wrong")),

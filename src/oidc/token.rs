@@ -446,8 +446,8 @@ mod tests {
             .map_err(|fault| {
                 let family = match &fault {
                     Fault::Refused { .. } => "refused",
-                    Fault::Broken { .. } => "broken",
-                    Fault::Unsupported { .. } => "unsupported",
+                    Fault::Broken { .. } | Fault::OtherIssuer { .. } | Fault::Untrusted { .. } => "broken",
+                    Fault::Unsupported { .. } | Fault::NoDeviceFlow => "unsupported",
                     Fault::Unavailable { outcome: Outcome::NotSent, .. } => "not sent",
                     Fault::Unavailable { outcome: Outcome::Lost, .. } => "lost",
                     Fault::Unavailable { outcome: Outcome::ServerError, .. } => "server error",

@@ -135,16 +135,22 @@ fn a_browser_command_gets_the_local_link_and_nothing_else() {
     let idp = provider(|_| {});
     let mut sandbox = sandbox(&idp);
     let (script, record) = recorder(&sandbox, "");
-    let template = format!("{script} --profile 'for work' %s");
-    for (variable, command, expected) in
-        [("MDB_LOGIN_BROWSER", script.as_str(), &[][..]), ("MDB_LOGIN_BROWSER", &template, &["--profile", "for work"])]
-    {
-        sandbox.unset("MDB_LOGIN_BROWSER").env(variable, command);
+    for (template, expected) in [
+        ("", &["%s"][..]),
+        ("--profile 'for work' %s", &["--profile", "for work", "%s"]),
+        ("%s --again=%s", &["%s", "--again=%s"]),
+        // A shell would make something of each of these. There is none.
+        (
+            "%s '; touch pwned' $(touch pwned) `touch pwned` > pwned & *",
+            &["%s", "; touch pwned", "$(touch", "pwned)", "`touch", "pwned`", ">", "pwned", "&", "*"],
+        ),
+    ] {
+        sandbox.env("MDB_LOGIN_BROWSER", format!("{script} {template}").trim_end());
         let mut login = sandbox.spawn(["login"]);
         let url = login.start_url();
-        let mut arguments = recorded(&record);
-        assert_eq!(arguments.pop().as_ref(), Some(&url));
-        assert_eq!(arguments, expected);
+        let expected: Vec<String> = expected.iter().map(|argument| argument.replace("%s", &url)).collect();
+        assert_eq!(recorded(&record), expected);
+        assert!(!sandbox.home().join("pwned").exists());
         assert_eq!(start_url(&url), Some(url.clone()), "more than the link: `{url}`");
         Browser::new().sign_in(&url, "ada");
         login.wait().is("
@@ -158,7 +164,6 @@ fn a_browser_command_gets_the_local_link_and_nothing_else() {
             next: `mdb-login token`
         ");
         std::fs::remove_file(&record).unwrap();
-        sandbox.unset(variable);
     }
 }
 

@@ -36,6 +36,7 @@ mod refresh;
 mod secrets;
 mod signed_in;
 mod status;
+mod tls;
 mod token;
 // Linux alone has a small program for the cached token and a full one for the rest.
 #[cfg(target_os = "linux")]

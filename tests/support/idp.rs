@@ -15,6 +15,7 @@ mod pages;
 pub mod parameters;
 mod server;
 pub mod state;
+pub mod tls;
 mod token;
 
 use std::net::TcpListener;
@@ -22,12 +23,14 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use tokio::sync::watch;
+use tokio_rustls::TlsAcceptor;
 
 pub use answer::{Answer, Reply};
 pub use behaviour::{Again, Behaviour, Device, Discovery, Minting, Patch, Person, ResponseIss, Rotation, SignIn};
 pub use clients::{Client, ClientAuth};
 pub use jwt::{Key, Signing};
 pub use state::{Counters, Request};
+pub use tls::Certificate;
 
 use server::{Shared, Site};
 
@@ -92,11 +95,20 @@ impl Idp {
 
     /// A provider that is told how to behave before anyone can ask it anything.
     pub fn start_with(change: impl FnOnce(&mut Behaviour)) -> Self {
+        Self::start_at("http", None, change)
+    }
+
+    /// The same over TLS, with this certificate.
+    pub fn start_with_tls(certificate: &Certificate, change: impl FnOnce(&mut Behaviour)) -> Self {
+        Self::start_at("https", Some(certificate.acceptor()), change)
+    }
+
+    fn start_at(scheme: &str, tls: Option<TlsAcceptor>, change: impl FnOnce(&mut Behaviour)) -> Self {
         let mut behaviour = Behaviour::default();
         change(&mut behaviour);
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
-        let origin = format!("http://{}", listener.local_addr().unwrap());
+        let origin = format!("{scheme}://{}", listener.local_addr().unwrap());
         // A name of its own for each, because a port may come again, and clients keep sessions by issuer.
         let root = format!("/{}", state::random(9));
         let site = Site { issuer: format!("{origin}{root}"), origin, root };
@@ -105,7 +117,7 @@ impl Idp {
         let theirs = Arc::clone(&shared);
         let thread = std::thread::Builder::new()
             .name("identity provider".to_owned())
-            .spawn(move || server::run(theirs, listener, watch))
+            .spawn(move || server::run(theirs, listener, tls, watch))
             .unwrap();
         Self { shared, up: Some(up), thread: Some(thread) }
     }
@@ -143,7 +155,7 @@ impl Idp {
     /// Closes the port, or opens it again: while down, connections are refused.
     pub fn set_up(&self, up: bool) {
         self.up.as_ref().unwrap().send_replace(up);
-        let address = self.shared.site.origin.strip_prefix("http://").unwrap();
+        let address = self.shared.site.origin.split_once("://").unwrap().1;
         // The server's thread acts on it in its own time; a test may rely on it at once.
         for _ in 0..500 {
             if std::net::TcpStream::connect(address).is_ok() == up {

@@ -143,6 +143,13 @@ fn token_responses() -> Vec<Row> {
         refusal(69, 400, "invalid_request", 3, "has the redirect URI `http://localhost:[PORT]/redirect` registered"),
         answering(70, Endpoint::Token, instead(Reply::html(429, "").header("retry-after", "7")), 7, "try again in 7 s"),
         answering(71, Endpoint::Token, Answer::CutAfter(30), 7, "no answer from"),
+        answering(
+            63,
+            Endpoint::Token,
+            json_text("{\"access_token\":\"a\",\"access_token\":\"b\",\"token_type\":\"Bearer\"}"),
+            7,
+            "cannot be read: a key occurs twice",
+        ),
         response(63, json!({"access_token": null}), 10, "`access_token`: it is missing"),
         response(63, json!({"access_token": ""}), 10, "`access_token`: it is empty"),
         response(63, json!({"access_token": 5}), 10, "`access_token`: it is not a text"),
@@ -225,7 +232,10 @@ fn id_tokens() -> Vec<Row> {
         id_token(84, json!({"nonce": null}), "its `nonce` is wrong: it is missing"),
         id_token(84, json!({"nonce": "other"}), "its `nonce` is wrong: it is not the nonce of this sign-in"),
         id_token(84, json!({"at_hash": "AAAAAAAAAAAAAAAAAAAAAA"}), "its `at_hash` does not match"),
-        header(85, json!({"kid": "../../x"}), "the ID token: "),
+        header(85, json!({"kid": "../../x"}), "its key (`kid`) is not in the provider's key set"),
+        header(85, json!({"kid": 7}), "the ID token: "),
+        whole(85, "eyJhIjoxLCJhIjoyfQ.e30.e30", "its header cannot be read: a key occurs twice"),
+        whole(85, "e30.eyJhIjoxLCJhIjoyfQ.e30", "its payload cannot be read: a key occurs twice"),
         header(87, json!({"crit": ["b64"], "b64": false}), "the ID token: "),
         header(87, json!({"typ": "at+jwt"}), "its header `typ` is `at+jwt`"),
     ];
@@ -238,12 +248,50 @@ fn id_tokens() -> Vec<Row> {
     rows
 }
 
+/// Publishes a second key, under this name.
+fn add_key(kid: &'static str) -> impl Fn(&mut Value) + Send + Sync {
+    move |set| {
+        let mut key = Key::Second.jwk();
+        key["kid"] = json!(kid);
+        set["keys"].as_array_mut().unwrap().push(key);
+    }
+}
+
 fn keys() -> Vec<Row> {
     let key_set = |input: &'static str, change: fn(&mut Value)| {
         let make = move |behaviour: &mut Behaviour| behaviour.jwks = Patch::with(change);
         behaving(86, input, make, 10, "it has no key that may sign")
     };
+    let with_keys =
+        |input: &'static str, change: fn(&mut Behaviour), exit, says| behaving(85, input, change, exit, says);
     vec![
+        with_keys(
+            "no kid, one key",
+            |behaviour| behaviour.id_token.header = Patch::merge(json!({"kid": null})),
+            0,
+            "signed in as ada@example.com",
+        ),
+        with_keys(
+            "no kid, two keys",
+            |behaviour| {
+                behaviour.id_token.header = Patch::merge(json!({"kid": null}));
+                behaviour.jwks = Patch::with(add_key("test-key-2"));
+            },
+            10,
+            "more than one of the provider's keys fits (its `kid` is missing, or several have it)",
+        ),
+        with_keys(
+            "two keys with one kid",
+            |behaviour| behaviour.jwks = Patch::with(add_key("test-key-1")),
+            10,
+            "more than one of the provider's keys fits (its `kid` is missing, or several have it)",
+        ),
+        with_keys(
+            "a further key with a kid of its own",
+            |behaviour| behaviour.jwks = Patch::with(add_key("test-key-2")),
+            0,
+            "signed in as ada@example.com",
+        ),
         key_set("no keys", |set| set["keys"] = json!([])),
         key_set("a key for encryption", |set| set["keys"][0]["use"] = json!("enc")),
         key_set("a symmetric key", |set| {
@@ -253,6 +301,7 @@ fn keys() -> Vec<Row> {
         behaving(86, "RSA 1,024 bits", |behaviour| behaviour.key = Key::Short, 10, "it has no key that may sign"),
         answering(86, Endpoint::Jwks, json_text("[]"), 10, "key"),
         answering(86, Endpoint::Jwks, json_text("{}"), 10, "key"),
+        answering(86, Endpoint::Jwks, json_text("{\"keys\":[],\"keys\":[]}"), 10, "a key occurs twice"),
         answering(86, Endpoint::Jwks, Answer::Flood(300 << 20), 10, "is larger than 262144 bytes"),
         answering(86, Endpoint::Jwks, instead(Reply::html(503, "")), 7, "answered with status 503"),
     ]

@@ -13,8 +13,10 @@ use hyper::body::{Frame, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
+use tokio_rustls::TlsAcceptor;
 
 use super::answer::{Answer, Reply};
 use super::behaviour::Behaviour;
@@ -89,7 +91,12 @@ impl Shared {
 }
 
 /// Serves until `up` is dropped. While it holds `false`, nothing listens: connections are refused.
-pub(super) async fn serve(shared: Arc<Shared>, first: std::net::TcpListener, mut up: watch::Receiver<bool>) {
+pub(super) async fn serve(
+    shared: Arc<Shared>,
+    first: std::net::TcpListener,
+    tls: Option<TlsAcceptor>,
+    mut up: watch::Receiver<bool>,
+) {
     let address = first.local_addr().unwrap();
     let mut listener = Some(TcpListener::from_std(first).unwrap());
     loop {
@@ -108,15 +115,25 @@ pub(super) async fn serve(shared: Arc<Shared>, first: std::net::TcpListener, mut
         tokio::select! {
             changed = up.changed() => if changed.is_err() { return },
             connection = accepted => if let Ok((stream, _)) = connection {
-                let shared = Arc::clone(&shared);
+                let (shared, tls) = (Arc::clone(&shared), tls.clone());
                 tokio::spawn(async move {
-                    let service = service_fn(move |request| answer(Arc::clone(&shared), request));
-                    // A dropped connection ends here with an error, as ordered.
-                    let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+                    match tls {
+                        None => converse(shared, stream).await,
+                        // A client that refuses the certificate ends here.
+                        Some(tls) => if let Ok(stream) = tls.accept(stream).await {
+                            converse(shared, stream).await;
+                        },
+                    }
                 });
             },
         }
     }
+}
+
+async fn converse(shared: Arc<Shared>, stream: impl AsyncRead + AsyncWrite + Unpin) {
+    let service = service_fn(move |request| answer(Arc::clone(&shared), request));
+    // A dropped connection ends here with an error, as ordered.
+    let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
 }
 
 async fn bind_again(address: SocketAddr) -> Option<TcpListener> {
@@ -367,7 +384,12 @@ impl HttpBody for Spoiled {
 }
 
 /// Runs a server to its end on a thread of its own.
-pub(super) fn run(shared: Arc<Shared>, listener: std::net::TcpListener, up: watch::Receiver<bool>) {
+pub(super) fn run(
+    shared: Arc<Shared>,
+    listener: std::net::TcpListener,
+    tls: Option<TlsAcceptor>,
+    up: watch::Receiver<bool>,
+) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(serve(shared, listener, up));
+    runtime.block_on(serve(shared, listener, tls, up));
 }
