@@ -108,15 +108,7 @@ impl Error {
 
     /// Adds the cause and all of its sources, outermost first.
     pub fn because(mut self, cause: impl StdError) -> Self {
-        let mut next: Option<&dyn StdError> = Some(&cause);
-        while let Some(error) = next {
-            let text = crate::ui::foreign(&error.to_string());
-            // Many libraries repeat their source in their own text; saying it twice helps nobody.
-            if !self.causes.last().is_some_and(|last| last.contains(&text)) {
-                self.causes.push(text);
-            }
-            next = error.source();
-        }
+        self.causes.extend(texts(&cause));
         self
     }
 
@@ -147,6 +139,26 @@ impl Error {
     pub fn hints(&self) -> &[String] {
         &self.hints
     }
+}
+
+/// An error and all of its sources on one line, safe to show, for what is reported and not fatal.
+pub fn with_sources(error: &dyn StdError) -> String {
+    texts(error).join(": ")
+}
+
+/// Outermost first.
+fn texts(error: &dyn StdError) -> Vec<String> {
+    let mut texts: Vec<String> = Vec::new();
+    let mut next = Some(error);
+    while let Some(error) = next {
+        let text = crate::ui::foreign(&error.to_string());
+        // Many libraries repeat their source in their own text; saying it twice helps nobody.
+        if !texts.last().is_some_and(|last| last.contains(&text)) {
+            texts.push(text);
+        }
+        next = error.source();
+    }
+    texts
 }
 
 /// The same text that a person sees, so that a test's failure reads like the program.

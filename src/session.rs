@@ -167,7 +167,7 @@ impl<'a> Session<'a> {
 
     /// Takes the session's lock, as [`Self::wait_for_lock`] does.
     fn lock(&self) -> Result<SessionLock> {
-        Ok(self.wait_for_lock(LockKind::Session, self.lock_deadline(), |_| None)?.lock())
+        Ok(self.wait_for_lock(LockKind::Session, self.lock_deadline(), || None)?.lock())
     }
 
     /// Takes a lock, or waits for it, as [`SessionLock::acquire`] does. Ctrl-C ends the wait. Not to be called from within
@@ -176,7 +176,7 @@ impl<'a> Session<'a> {
         &self,
         kind: LockKind,
         deadline: Duration,
-        answer: impl FnMut(Duration) -> Option<T>,
+        answer: impl FnMut() -> Option<T>,
     ) -> Result<Waited<T>> {
         // Nearly always nobody has it, and no event loop is needed.
         if let Some(lock) = SessionLock::try_acquire(&self.state_dir, &self.id, kind)? {

@@ -5,11 +5,12 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 use tracing::{debug, info};
 
+use super::Context;
 use super::browser;
-use super::redirect::{Callback, CallbackError, Expectation, Listener, Outcome, Waiting};
-use super::surroundings::{Surroundings, surroundings};
-use super::{Context, keys};
-use crate::error::{Error, Kind, Result};
+use super::keys::Keyboard;
+use super::redirect::{Callback, CallbackError, Expectation, ExpectedAnswer, Listener, Outcome, Waiting};
+use super::surroundings::Surroundings;
+use crate::error::{Error, Kind, Result, with_sources};
 use crate::http::shown_host;
 use crate::oidc::Fault;
 use crate::oidc::authorization::{AuthorizationRequest, PendingLogin};
@@ -34,7 +35,12 @@ const BROWSER_PATIENCE: Duration = Duration::from_secs(20);
 /// Shows the start link, opens the browser, waits for the redirect, exchanges the code.
 ///
 /// `page` gets the listener: the browser may still wait for its last page, and only the caller can say what is true.
-pub async fn run(context: &Context<'_>, listener: Listener, page: &mut Option<Waiting>) -> Result<End> {
+pub async fn run(
+    context: &Context<'_>,
+    listener: Listener,
+    keyboard: &mut Keyboard,
+    page: &mut Option<Waiting>,
+) -> Result<End> {
     let settings = context.settings;
     let request = AuthorizationRequest {
         scopes: context.scopes,
@@ -48,15 +54,15 @@ pub async fn run(context: &Context<'_>, listener: Listener, page: &mut Option<Wa
     };
     let port = listener.port();
     let expectation = Expectation {
-        authorization_url: pending.authorization_url.clone(),
-        state: pending.state.clone(),
-        issuer: context.provider.issuer.clone(),
-        iss_promised: context.provider.iss_parameter_promised,
+        destination: pending.authorization_url.clone(),
+        answer: Some(ExpectedAnswer {
+            state: pending.state.clone(),
+            issuer: context.provider.issuer.clone(),
+            iss_promised: context.provider.iss_parameter_promised,
+        }),
     };
-    let waiting = listener
-        .serve(expectation)
-        .map_err(|error| Error::new(Kind::Failed, "cannot answer on the redirect port").because(error))?;
-    let waited = wait(context, page.insert(waiting), port).await?;
+    let waiting = listener.serve(expectation)?;
+    let waited = wait(context, page.insert(waiting), keyboard, port).await?;
     let code = match waited {
         Waited::Code(code) => code,
         Waited::DeviceWanted => {
@@ -87,33 +93,31 @@ enum Waited {
     DeviceWanted,
 }
 
-async fn wait(context: &Context<'_>, waiting: &Waiting, port: u16) -> Result<Waited> {
+async fn wait(context: &Context<'_>, waiting: &Waiting, keyboard: &mut Keyboard, port: u16) -> Result<Waited> {
     let (ui, settings) = (context.ui, context.settings);
-    let surroundings = surroundings(|name| std::env::var(name).ok());
+    let surroundings = Surroundings::here();
     let other_ways = || {
-        let device = format!("{} --device", context.login_command);
-        surroundings.other_ways(port, &device, None).iter().for_each(|line| ui.tell(line));
+        let device = context.device_command();
+        surroundings.other_ways(port, device.as_deref()).iter().for_each(|line| ui.tell(line));
     };
-    let device_offered = ui.can_ask() && context.provider.device_authorization_endpoint.is_some();
-    let offer_device = || {
-        device_offered.then(|| {
+    let offer_device = |keyboard: &mut Keyboard| {
+        if ui.can_ask() && context.offers_device() {
             ui.tell("or press d and Enter to sign in with a device code instead");
-            keys::lines()
-        })
+            keyboard.ask();
+        }
     };
 
     // MongoDB's rule for the device flow: only where no browser can be opened, and only if the person has allowed it.
-    let falls_back = settings.device_fallback && settings.browser != BrowserChoice::None;
-    let mut launching = launches(&settings.browser, &surroundings);
+    let falls_back = settings.device_fallback && settings.browser != BrowserChoice::None && context.offers_device();
+    let mut launching = surroundings.launches(&settings.browser);
     if !launching && falls_back {
         ui.tell("no browser can be opened here; using a device code, as the profile allows");
         return Ok(Waited::DeviceWanted);
     }
     show_link(context, waiting.start_url(), launching);
-    let mut typed = None;
     if !launching {
         other_ways();
-        typed = offer_device();
+        offer_device(keyboard);
     }
     // Beside the wait and not before it: a launcher may take a second, and the answer may come sooner.
     let opening = browser::open(&settings.browser, waiting.start_url());
@@ -122,7 +126,7 @@ async fn wait(context: &Context<'_>, waiting: &Waiting, port: u16) -> Result<Wai
     let countdown = Countdown::start(ui, "waiting for your browser", settings.timeout);
     let deadline = Instant::now() + settings.timeout;
     let patience = Instant::now() + BROWSER_PATIENCE;
-    let (mut opened, mut reminded, mut told) = (false, !launching, 0);
+    let (mut opened, mut reminded, mut typing, mut told) = (false, !launching, true, 0);
     loop {
         tokio::select! {
             callback = waiting.callback() => return Ok(judged(callback)),
@@ -130,7 +134,7 @@ async fn wait(context: &Context<'_>, waiting: &Waiting, port: u16) -> Result<Wai
                 launching = false;
                 if let Err(error) = result {
                     reminded = true;
-                    countdown.above(|| ui.warn(format!("the browser could not be opened: {error}")));
+                    countdown.above(|| ui.warn(format!("the browser could not be opened: {}", with_sources(&error))));
                     if falls_back {
                         countdown.above(|| ui.tell("using a device code instead, as the profile allows"));
                         return Ok(Waited::DeviceWanted);
@@ -138,7 +142,7 @@ async fn wait(context: &Context<'_>, waiting: &Waiting, port: u16) -> Result<Wai
                     countdown.above(|| {
                         ui.tell("open the address above in a browser on this machine");
                         other_ways();
-                        typed = offer_device();
+                        offer_device(keyboard);
                     });
                 }
             }
@@ -151,13 +155,13 @@ async fn wait(context: &Context<'_>, waiting: &Waiting, port: u16) -> Result<Wai
                 reminded = true;
                 countdown.above(|| {
                     ui.tell("the browser has not come yet; open the address above in it");
-                    typed = offer_device();
+                    offer_device(keyboard);
                 });
             }
-            line = next_line(&mut typed) => match line {
+            line = keyboard.line(), if typing => match line {
                 Some(line) if line.trim().eq_ignore_ascii_case("d") => return Ok(Waited::DeviceWanted),
                 Some(_) => {}
-                None => typed = None,
+                None => typing = false,
             },
             notice = waiting.notice() => {
                 // A page that keeps knocking must not fill the terminal.
@@ -168,23 +172,6 @@ async fn wait(context: &Context<'_>, waiting: &Waiting, port: u16) -> Result<Wai
             }
             () = sleep_until(deadline) => return Err(timed_out(context, opened)),
         }
-    }
-}
-
-/// Never resolves where nobody is asked anything.
-async fn next_line(typed: &mut Option<tokio::sync::mpsc::UnboundedReceiver<String>>) -> Option<String> {
-    match typed {
-        Some(lines) => lines.recv().await,
-        None => std::future::pending().await,
-    }
-}
-
-/// Whether a browser is to be started: where the person would see it, or where they name one.
-fn launches(choice: &BrowserChoice, surroundings: &Surroundings) -> bool {
-    match choice {
-        BrowserChoice::None => false,
-        BrowserChoice::Command(_) => true,
-        BrowserChoice::System => surroundings.can_see_browser(),
     }
 }
 
@@ -220,5 +207,6 @@ fn timed_out(context: &Context<'_>, opened: bool) -> Error {
     } else {
         error.because_of("no browser came for the sign-in page")
     };
-    error.hint(format!("run `{}` again, with `--timeout 10m` for more time, or with `--device`", context.login_command))
+    let or_device = if context.offers_device() { ", or with `--device`" } else { "" };
+    error.hint(format!("run `{}` again, with `--timeout 10m` for more time{or_device}", context.login_command))
 }

@@ -1,10 +1,13 @@
 //! The device flow at the terminal (RFC 8628): show the code, wait, offer a new one when it has run out.
 
+use std::time::Duration;
+
 use qrcode::render::unicode::Dense1x2;
 use qrcode::{EcLevel, QrCode};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep, timeout_at};
 
-use super::{Context, keys};
+use super::Context;
+use super::keys::Keyboard;
 use crate::error::{Error, Kind, Result};
 use crate::http::shown_host;
 use crate::oidc::Fault;
@@ -14,8 +17,13 @@ use crate::settings::{Origin, schema};
 use crate::ui::{Countdown, Ui};
 
 /// Runs the flow to its end. The inner error is the provider's doing; the caller explains it.
-pub async fn run(context: &Context<'_>) -> Result<Result<TokenResponse, Fault>> {
+pub async fn run(context: &Context<'_>, keyboard: &mut Keyboard) -> Result<Result<TokenResponse, Fault>> {
     let settings = context.settings;
+    // A code's own life is the better measure, unless somebody has said how long they want to wait, for all codes.
+    let deadline = match settings.origin(schema::TIMEOUT.key) {
+        Origin::BuiltIn => None,
+        _ => Some(Instant::now() + settings.timeout),
+    };
     let (parameters, resource) = (settings.authorization.parameters(), &settings.resource);
     loop {
         let request = DeviceRequest { scopes: context.scopes, resource, parameters: &parameters };
@@ -25,11 +33,8 @@ pub async fn run(context: &Context<'_>) -> Result<Result<TokenResponse, Fault>> 
             Err(fault) => return Ok(Err(fault)),
         };
         show(context.ui, &context.provider.issuer, &authorization);
-        // The code's own life is the better measure, unless somebody has said how long they want to wait.
-        let limit = match settings.origin(schema::TIMEOUT.key) {
-            Origin::BuiltIn => authorization.expires_in(),
-            _ => settings.timeout.min(authorization.expires_in()),
-        };
+        let left = deadline.map_or(Duration::MAX, |deadline| deadline.saturating_duration_since(Instant::now()));
+        let limit = left.min(authorization.expires_in());
         let countdown = Countdown::start(context.ui, "waiting for you to enter the code", limit);
         let answer = tokio::select! {
             answer = device::poll(context.http, context.provider, context.identity, &authorization, resource) => answer,
@@ -38,7 +43,8 @@ pub async fn run(context: &Context<'_>) -> Result<Result<TokenResponse, Fault>> 
         drop(countdown);
         match answer {
             Err(Fault::Refused { error, .. }) if error == "expired_token" && context.ui.can_ask() => {
-                offer_another(context.ui).await?;
+                // Whoever has gone away will not answer this either.
+                offer_another(context, keyboard, deadline.unwrap_or(Instant::now() + settings.timeout)).await?;
             }
             answer => return Ok(answer),
         }
@@ -64,12 +70,13 @@ fn qr(text: &str) -> Option<String> {
     Some(code.render::<Dense1x2>().dark_color(Dense1x2::Light).light_color(Dense1x2::Dark).build())
 }
 
-async fn offer_another(ui: &Ui) -> Result<()> {
-    ui.tell("the code has expired; press Enter for a new one, or Ctrl-C to stop");
-    let mut lines = keys::lines();
-    match lines.recv().await {
-        Some(_) => Ok(()),
-        None => Err(Error::new(Kind::TimedOut, "the device code has expired")),
+async fn offer_another(context: &Context<'_>, keyboard: &mut Keyboard, deadline: Instant) -> Result<()> {
+    context.ui.tell("the code has expired; press Enter for a new one, or Ctrl-C to stop");
+    keyboard.ask();
+    match timeout_at(deadline, keyboard.line()).await {
+        Ok(Some(_)) => Ok(()),
+        Ok(None) => Err(Error::new(Kind::TimedOut, "the device code has expired")),
+        Err(_) => Err(timed_out(context)),
     }
 }
 

@@ -5,12 +5,11 @@ use std::time::Duration;
 use url::Url;
 
 use super::browser;
-use super::redirect::{Expectation, Listener, Outcome};
+use super::redirect::{Expectation, Listener};
 use super::signals;
-use super::surroundings::surroundings;
+use super::surroundings::Surroundings;
 use crate::error::{Error, Kind, Result};
-use crate::oidc::unguessable;
-use crate::settings::{BrowserChoice, Settings};
+use crate::settings::Settings;
 use crate::ui::Ui;
 
 /// How long the browser has to come for the address.
@@ -36,29 +35,12 @@ async fn lead(ui: &Ui, settings: &Settings, url: &Url) -> Result<bool> {
         )
         .hint("sign out at the provider in the browser")
     })?;
-    // No answer is expected: the state is one that nobody knows.
-    let expectation = Expectation {
-        authorization_url: url.clone(),
-        state: unguessable(32),
-        issuer: settings.issuer.clone(),
-        iss_promised: false,
-    };
-    let waiting = listener
-        .serve(expectation)
-        .map_err(|error| Error::new(Kind::Failed, "cannot answer on the redirect port").because(error))?;
+    let waiting = listener.serve(Expectation { destination: url.clone(), answer: None })?;
     let choice = &settings.browser;
-    let visible =
-        matches!(choice, BrowserChoice::Command(_)) || surroundings(|name| std::env::var(name).ok()).can_see_browser();
-    if !(visible && browser::open(choice, waiting.start_url()).await.unwrap_or(false)) {
+    let launches = Surroundings::here().launches(choice);
+    if !(launches && browser::open(choice, waiting.start_url()).await.unwrap_or(false)) {
         ui.tell("open this address in a browser on this machine to sign out there too");
         ui.tell(format!("  {}", waiting.start_url()));
     }
-    let came = tokio::select! {
-        () = waiting.opened() => true,
-        () = tokio::time::sleep(PATIENCE) => false,
-    };
-    waiting
-        .finish(Outcome::Failed { what: "no sign-in is under way".to_owned(), todo: "close this tab".to_owned() })
-        .await;
-    Ok(came)
+    Ok(tokio::time::timeout(PATIENCE, waiting.opened()).await.is_ok())
 }

@@ -4,7 +4,7 @@ pub mod browser;
 pub mod code;
 pub mod device;
 pub mod end_session;
-mod keys;
+pub mod keys;
 pub mod redirect;
 pub mod signals;
 pub mod surroundings;
@@ -26,4 +26,16 @@ pub struct Context<'a> {
     pub scopes: &'a [String],
     /// The command that starts this sign-in again, for hints.
     pub login_command: String,
+}
+
+impl Context<'_> {
+    /// Whether the provider has a device flow (RFC 8628 §4). Where it has none, nobody may be sent there.
+    pub fn offers_device(&self) -> bool {
+        self.provider.device_authorization_endpoint.is_some()
+    }
+
+    /// The command that signs in with a code, for hints.
+    fn device_command(&self) -> Option<String> {
+        self.offers_device().then(|| format!("{} --device", self.login_command))
+    }
 }

@@ -29,6 +29,7 @@ use url::Url;
 pub use self::bind::BindError;
 use self::route::Rules;
 use self::serve::Shared;
+use crate::error::{Error, Kind, Result};
 use crate::oidc::unguessable;
 use crate::secret::Secret;
 use crate::settings::RedirectUri;
@@ -43,11 +44,17 @@ pub struct Listener {
     bound: bind::Bound,
 }
 
-/// What the listener needs to know of the sign-in that it waits for.
+/// What the listener is there for.
 pub struct Expectation {
     /// Where the start link leads. Only a browser that follows the link ever sees it.
-    pub authorization_url: Url,
-    /// The `state` in that URL.
+    pub destination: Url,
+    /// `None`: nobody is to come back from there, and whoever does is a stranger.
+    pub answer: Option<ExpectedAnswer>,
+}
+
+/// What an authorization response must agree with.
+pub struct ExpectedAnswer {
+    /// The `state` of the request.
     pub state: Secret,
     /// The provider's issuer identifier, byte for byte as in its metadata.
     pub issuer: String,
@@ -158,7 +165,12 @@ impl Listener {
     /// Starts answering, in the background of the running tokio runtime.
     ///
     /// Fails only if the runtime cannot watch the sockets (out of file descriptors).
-    pub fn serve(self, expect: Expectation) -> io::Result<Waiting> {
+    pub fn serve(self, expect: Expectation) -> Result<Waiting> {
+        self.answering(expect)
+            .map_err(|error| Error::new(Kind::Failed, "cannot answer on the redirect port").because(error))
+    }
+
+    fn answering(self, expect: Expectation) -> io::Result<Waiting> {
         let start_path = format!("/start/{}", unguessable(16).expose());
         let host = RedirectUri { port: self.bound.port, path: String::new(), ..self.uri.clone() };
         let start_url = format!("{host}{start_path}");
@@ -167,12 +179,10 @@ impl Listener {
             redirect_path: self.uri.path,
             start_path,
             done_path: format!("/done/{}", unguessable(16).expose()),
-            state: expect.state,
-            issuer: expect.issuer,
-            iss_promised: expect.iss_promised,
+            answer: expect.answer,
         };
         // A serialized URL is ASCII without controls, so this cannot fail; if it ever did, no browser may be sent.
-        let location = HeaderValue::from_str(expect.authorization_url.as_str()).map_err(io::Error::other)?;
+        let location = HeaderValue::from_str(expect.destination.as_str()).map_err(io::Error::other)?;
         let listeners = self
             .bound
             .sockets
@@ -188,7 +198,7 @@ impl Listener {
     }
 }
 
-/// A sign-in that waits for its answer. Dropping it closes the port, without a last word to the browser, as soon as
+/// A listener that answers. Dropping it closes the port, without a last word to the browser, as soon as
 /// the runtime runs again or ends.
 ///
 /// All waiting methods are cancel-safe and may be raced against each other.

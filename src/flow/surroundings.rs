@@ -4,6 +4,8 @@
 //! Advice only. Nothing is switched because of it: `--browser`, `--no-browser` and `--device` always win, and the device
 //! flow starts by consent alone.
 
+use crate::settings::BrowserChoice;
+
 /// What the environment says of the place.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Surroundings {
@@ -27,22 +29,6 @@ pub struct Ssh {
     port: Option<u16>,
 }
 
-/// Reads the surroundings through `variable`, which gives an environment variable's value.
-pub fn surroundings(variable: impl Fn(&str) -> Option<String>) -> Surroundings {
-    let set = |name| variable(name).filter(|value| !value.is_empty());
-    let has = |name| set(name).is_some();
-    Surroundings {
-        ssh: (has("SSH_CONNECTION") || has("SSH_CLIENT") || has("SSH_TTY"))
-            .then(|| set("SSH_CONNECTION").as_deref().map_or_else(Ssh::default, Ssh::from_connection)),
-        display: cfg!(any(windows, target_os = "macos")) || has("DISPLAY") || has("WAYLAND_DISPLAY"),
-        wsl: has("WSL_DISTRO_NAME") || has("WSL_INTEROP"),
-        container: has("container") || has("KUBERNETES_SERVICE_HOST") || has("REMOTE_CONTAINERS"),
-        codespaces: set("CODESPACES").as_deref() == Some("true"),
-        remote_editor: has("VSCODE_IPC_HOOK_CLI") && has("BROWSER"),
-        user: set("USER").or_else(|| set("LOGNAME")).filter(|user| is_plain(user)),
-    }
-}
-
 impl Ssh {
     /// `SSH_CONNECTION`: client address and port, server address and port (ssh(1)).
     fn from_connection(connection: &str) -> Self {
@@ -54,6 +40,36 @@ impl Ssh {
 }
 
 impl Surroundings {
+    /// Where this process runs.
+    pub fn here() -> Self {
+        Self::read(|name| std::env::var(name).ok())
+    }
+
+    /// Reads the surroundings through `variable`, which gives an environment variable's value.
+    fn read(variable: impl Fn(&str) -> Option<String>) -> Self {
+        let set = |name| variable(name).filter(|value| !value.is_empty());
+        let has = |name| set(name).is_some();
+        Self {
+            ssh: (has("SSH_CONNECTION") || has("SSH_CLIENT") || has("SSH_TTY"))
+                .then(|| set("SSH_CONNECTION").as_deref().map_or_else(Ssh::default, Ssh::from_connection)),
+            display: cfg!(any(windows, target_os = "macos")) || has("DISPLAY") || has("WAYLAND_DISPLAY"),
+            wsl: has("WSL_DISTRO_NAME") || has("WSL_INTEROP"),
+            container: has("container") || has("KUBERNETES_SERVICE_HOST") || has("REMOTE_CONTAINERS"),
+            codespaces: set("CODESPACES").as_deref() == Some("true"),
+            remote_editor: has("VSCODE_IPC_HOOK_CLI") && has("BROWSER"),
+            user: set("USER").or_else(|| set("LOGNAME")).filter(|user| is_plain(user)),
+        }
+    }
+
+    /// Whether a browser is to be started: where the person would see it, or where they name one.
+    pub fn launches(&self, choice: &BrowserChoice) -> bool {
+        match choice {
+            BrowserChoice::None => false,
+            BrowserChoice::Command(_) => true,
+            BrowserChoice::System => self.can_see_browser(),
+        }
+    }
+
     /// Whether a browser opened here would be seen by the person at this terminal.
     pub fn can_see_browser(&self) -> bool {
         if self.codespaces {
@@ -70,9 +86,10 @@ impl Surroundings {
 
     /// What to tell a person who cannot see a browser here: why, and each other way with its complete command.
     ///
-    /// `port` is the listener's, `device_command` is what starts the device flow for the same profile, `host_name` is
-    /// this machine's name, used where the environment has no better one.
-    pub fn other_ways(&self, port: u16, device_command: &str, host_name: Option<&str>) -> Vec<String> {
+    /// `port` is the listener's, `device_command` is what starts the device flow for the same session, if the provider
+    /// offers one.
+    pub fn other_ways(&self, port: u16, device_command: Option<&str>) -> Vec<String> {
+        let tunnelled = self.ssh.is_some() && !self.codespaces;
         let mut lines = Vec::new();
         if self.codespaces {
             lines.push(
@@ -81,21 +98,22 @@ impl Surroundings {
             );
         } else if let Some(ssh) = &self.ssh {
             lines.push("this is an SSH session, so a browser opened here would not be seen".into());
-            let tunnel = self.tunnel(ssh, port, host_name);
-            lines.push(format!("either run on your own computer `{tunnel}` and open the link there"));
+            let tunnel = self.tunnel(ssh, port);
+            let either = if device_command.is_some() { "either " } else { "" };
+            lines.push(format!("{either}run on your own computer `{tunnel}` and open the link there"));
         } else if self.container {
             lines.push("this is a container without a display, and browsers outside cannot reach its localhost".into());
         } else if !self.can_see_browser() {
             lines.push("there is no display here that a browser could open on".into());
         }
-        let or = if lines.is_empty() || (self.ssh.is_some() && !self.codespaces) { "or " } else { "" };
-        lines.push(format!("{or}sign in with a code on any other device: `{device_command}`"));
+        let or = if lines.is_empty() || tunnelled { "or " } else { "" };
+        lines.extend(device_command.map(|command| format!("{or}sign in with a code on any other device: `{command}`")));
         lines
     }
 
-    fn tunnel(&self, ssh: &Ssh, port: u16, host_name: Option<&str>) -> String {
+    fn tunnel(&self, ssh: &Ssh, port: u16) -> String {
         let user = self.user.as_deref().unwrap_or("user");
-        let host = ssh.server.as_deref().or(host_name.filter(|name| is_plain(name))).unwrap_or("host");
+        let host = ssh.server.as_deref().unwrap_or("host");
         let ssh_port = ssh.port.map(|port| format!(" -p {port}")).unwrap_or_default();
         format!("ssh{ssh_port} -L {port}:localhost:{port} {user}@{host}")
     }
@@ -113,7 +131,9 @@ mod tests {
     use super::*;
 
     fn from(variables: &[(&str, &str)]) -> Surroundings {
-        surroundings(|name| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned()))
+        Surroundings::read(|name| {
+            variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
+        })
     }
 
     #[test]
@@ -140,34 +160,47 @@ mod tests {
 
     #[test]
     fn over_ssh_the_tunnel_goes_the_way_the_person_came() {
-        let tunnel = |connection: &str, user: &str, host_name| {
+        let tunnel = |connection: &str, user: &str, device: Option<&str>| {
             let here = from(&[("SSH_CONNECTION", connection), ("USER", user)]);
-            here.other_ways(27097, "mdb-login --device", host_name).join("\n")
+            here.other_ways(27097, device).join("\n")
         };
-        let lines = tunnel("10.0.0.9 50000 10.0.0.7 22", "ada", None);
+        let lines = tunnel("10.0.0.9 50000 10.0.0.7 22", "ada", Some("mdb-login --device"));
         assert!(lines.contains("`ssh -L 27097:localhost:27097 ada@10.0.0.7`"), "{lines}");
         assert!(lines.ends_with("or sign in with a code on any other device: `mdb-login --device`"), "{lines}");
         let cases = [
-            (
-                "2001:db8::9 50000 2001:db8::7 2222",
-                "ada",
-                None,
-                "`ssh -p 2222 -L 27097:localhost:27097 ada@2001:db8::7`",
-            ),
-            ("broken", "ada", Some("db-1.example.com"), "`ssh -L 27097:localhost:27097 ada@db-1.example.com`"),
-            ("a 1 $(rm) 22", "ada;id", Some("`id`"), "`ssh -L 27097:localhost:27097 user@host`"),
-            ("a 1 -oProxyCommand=x 22", "", None, "`ssh -L 27097:localhost:27097 user@host`"),
+            ("2001:db8::9 50000 2001:db8::7 2222", "ada", "`ssh -p 2222 -L 27097:localhost:27097 ada@2001:db8::7`"),
+            ("broken", "ada", "`ssh -L 27097:localhost:27097 ada@host`"),
+            ("a 1 $(rm) 22", "ada;id", "`ssh -L 27097:localhost:27097 user@host`"),
+            ("a 1 -oProxyCommand=x 22", "", "`ssh -L 27097:localhost:27097 user@host`"),
         ];
-        for (connection, user, host_name, expected) in cases {
-            assert!(tunnel(connection, user, host_name).contains(expected), "{}", tunnel(connection, user, host_name));
+        for (connection, user, expected) in cases {
+            let lines = tunnel(connection, user, None);
+            assert!(lines.contains(expected), "{lines}");
         }
     }
 
     #[test]
     fn elsewhere_no_tunnel_is_promised() {
         for variables in [&[("container", "podman")][..], &[("CODESPACES", "true")], &[]] {
-            let lines = from(variables).other_ways(27097, "mdb-login --device --profile prod", None).join("\n");
+            let lines = from(variables).other_ways(27097, Some("mdb-login --device --profile prod")).join("\n");
             assert!(!lines.contains("ssh") && lines.contains("`mdb-login --device --profile prod`"), "{lines}");
+        }
+    }
+
+    #[test]
+    fn a_device_flow_that_the_provider_lacks_is_not_spoken_of() {
+        let ssh = ("SSH_CONNECTION", "10.0.0.9 50000 10.0.0.7 22");
+        let cases: [(&[(&str, &str)], usize); 5] = [
+            (&[ssh], 2),
+            (&[("container", "podman")], 1),
+            (&[("CODESPACES", "true")], 1),
+            (&[], 1),
+            (&[("DISPLAY", ":0")], 0),
+        ];
+        for (variables, expected) in cases {
+            let lines = from(variables).other_ways(27097, None);
+            assert_eq!(lines.len(), expected, "{lines:?}");
+            assert!(!lines.iter().any(|line| line.contains("code on") || line.contains("either")), "{lines:?}");
         }
     }
 }

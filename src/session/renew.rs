@@ -67,7 +67,7 @@ fn climb(
     good: impl Fn(&CachedToken) -> bool,
     kept: &mut Option<CachedToken>,
 ) -> Result<CachedToken> {
-    let answer = |_| cache::read(&session.id).filter(&good);
+    let answer = || cache::read(&session.id).filter(&good);
     let waited = session.wait_for_lock(LockKind::Session, session.lock_deadline(), answer);
     // Read after the wait, in vain or not: somebody may have signed out meanwhile.
     let current = cache::read(&session.id);

@@ -10,6 +10,7 @@ use super::keep::{endpoints, hand_out, keep_token};
 use super::{Session, block_on};
 use crate::error::{Error, Kind, Result};
 use crate::flow::code::{self, End};
+use crate::flow::keys::Keyboard;
 use crate::flow::redirect::{BindError, Listener, Outcome, Waiting};
 use crate::flow::{Context, device, signals};
 use crate::http::{Http, shown_host};
@@ -19,7 +20,7 @@ use crate::oidc::metadata::{self, KeySet, ProviderMetadata};
 use crate::oidc::token::TokenResponse;
 use crate::oidc::{Fault, decode_jwt};
 use crate::secret::Secret;
-use crate::settings::{FlowChoice, schema};
+use crate::settings::{FlowChoice, RedirectUri, schema};
 use crate::store::index::{self, IndexEntry};
 use crate::store::lock::{LockKind, SessionLock};
 use crate::store::{Backend, SessionRecord, Store};
@@ -40,12 +41,15 @@ pub struct SignedIn {
     pub by_sibling: bool,
 }
 
+/// Every redirect URI of the profile, and why none could be listened on.
+type Unbound<'a> = Vec<(&'a RedirectUri, BindError)>;
+
 impl Session<'_> {
     /// Signs a person in and keeps the session.
     pub fn sign_in(&self) -> Result<SignedIn> {
         let before = self.entry()?.map_or(0, |entry| entry.signed_in_at);
         let mut announced = false;
-        let waited = self.wait_for_lock(LockKind::SignIn, self.settings.timeout, |_| {
+        let waited = self.wait_for_lock(LockKind::SignIn, self.settings.timeout, || {
             if !announced {
                 announced = true;
                 self.ui.tell("another mdb-login is signing in to this session; waiting for it");
@@ -53,8 +57,11 @@ impl Session<'_> {
             None
         })?;
         let _lock = waited.lock();
-        if announced && let Some(sibling) = self.sibling(before)? {
-            return Ok(sibling);
+        if announced {
+            if let Some(sibling) = self.sibling(before)? {
+                return Ok(sibling);
+            }
+            self.ui.tell("the other mdb-login has ended without signing in; it is your turn");
         }
         let store = self.open_store(None)?;
         if let Some(why) = store.fell_back() {
@@ -97,9 +104,13 @@ impl Session<'_> {
     }
 
     async fn sign_in_with(&self, store: &Store, page: &mut Option<Waiting>) -> Result<SignedIn> {
-        let listener = match self.settings.flow {
-            FlowChoice::Browser => self.listen()?,
+        let bound = match self.settings.flow {
             FlowChoice::Device => None,
+            // Bound before anybody is asked anything, and whether the provider has a device flow is not known yet.
+            FlowChoice::Browser => match self.listen() {
+                Err(unbound) if !self.settings.device_fallback => return Err(self.cannot_listen(&unbound, true)),
+                bound => Some(bound),
+            },
         };
         let http = self.http()?;
         let provider = metadata::discover(&http, &self.settings.issuer)
@@ -116,8 +127,18 @@ impl Session<'_> {
             scopes: &scopes,
             login_command: self.command("login"),
         };
+        let listener = match bound {
+            Some(Err(unbound)) if !context.offers_device() => return Err(self.cannot_listen(&unbound, false)),
+            Some(Err(_)) => {
+                self.ui.tell("no redirect port is free; using a device code, as the profile allows");
+                None
+            }
+            Some(Ok(listener)) => Some(listener),
+            None => None,
+        };
+        let mut keyboard = Keyboard::default();
         if let Some(listener) = listener {
-            match code::run(&context, listener, page).await? {
+            match code::run(&context, listener, &mut keyboard, page).await? {
                 End::Exchanged(response, nonce) => {
                     let keys = self.keys(&http, &provider, &response).await?;
                     return self.keep(store, &context, *response, nonce.as_ref(), keys.as_ref()).await;
@@ -126,41 +147,40 @@ impl Session<'_> {
                 End::DeviceWanted => {}
             }
         }
-        let response = device::run(&context).await?.map_err(|fault| self.explain_device(fault))?;
+        let response = device::run(&context, &mut keyboard).await?.map_err(|fault| self.explain_device(fault))?;
         // RFC 8628 has no nonce: the person's consent at the provider is what binds the answer to this terminal.
         let keys = self.keys(&http, &provider, &response).await?;
         self.keep(store, &context, response, None, keys.as_ref()).await
     }
 
-    /// Binds the first redirect URI of the profile that is free. `None`: none was, and the profile allows the device
-    /// flow in that case.
-    fn listen(&self) -> Result<Option<Listener>> {
-        let mut failures = Vec::new();
+    /// Binds the first redirect URI of the profile that is free.
+    fn listen(&self) -> std::result::Result<Listener, Unbound<'_>> {
+        let mut unbound = Vec::new();
         for uri in &self.settings.redirect_uris {
             match Listener::bind(uri) {
-                Ok(listener) => return Ok(Some(listener)),
-                Err(error) => failures.push((uri, error)),
+                Ok(listener) => return Ok(listener),
+                Err(error) => unbound.push((uri, error)),
             }
         }
-        if self.settings.device_fallback {
-            self.ui.tell("no redirect port is free; using a device code, as the profile allows");
-            return Ok(None);
-        }
-        Err(self.port_taken(&failures))
+        Err(unbound)
     }
 
-    fn port_taken(&self, failures: &[(&crate::settings::RedirectUri, BindError)]) -> Error {
-        let uris = failures.iter().map(|(uri, _)| format!("`{uri}`")).collect::<Vec<_>>().join(", ");
-        let mut error = Error::new(Kind::PortTaken, format!("cannot listen for the browser's answer on {uris}"));
-        for (_, cause) in failures {
-            error = error.because_of(cause.to_string());
+    /// `device`: the provider may have a device flow.
+    fn cannot_listen(&self, unbound: &Unbound<'_>, device: bool) -> Error {
+        let uris = unbound.iter().map(|(uri, _)| format!("`{uri}`")).collect::<Vec<_>>().join(", ");
+        let error = Error::new(Kind::PortTaken, format!("cannot listen for the browser's answer on {uris}"));
+        let error = unbound.iter().fold(error, |error, (_, cause)| error.because(cause));
+        let mut hints: Vec<&str> = unbound.iter().filter_map(|(_, cause)| cause.hint()).collect();
+        hints.dedup();
+        let error = hints.into_iter().fold(error, Error::hint);
+        if device {
+            error.hint(format!(
+                "or sign in with a code, if the provider offers it: `{} --device`",
+                self.command("login")
+            ))
+        } else {
+            error
         }
-        for hint in failures.iter().filter_map(|(_, cause)| cause.hint()) {
-            error = error.hint(hint);
-        }
-        error
-            .hint("end that program, or register a second redirect URI at the provider and add it to `redirect_uri`")
-            .hint(format!("or run `{} --device`", self.command("login")))
     }
 
     /// The provider's keys, if there is an ID token to verify. One more try, because a person has already signed in.
@@ -187,7 +207,7 @@ impl Session<'_> {
         let identity = self.who(context, &response, nonce, keys)?;
         // A renewal of the old session may count on while the person signs in: what is read must stay true to the end.
         let deadline = self.lock_deadline();
-        let waited = SessionLock::acquire(&self.state_dir, &self.id, LockKind::Session, deadline, |_| None).await?;
+        let waited = SessionLock::acquire(&self.state_dir, &self.id, LockKind::Session, deadline, || None).await?;
         let _lock = waited.lock();
         let previous = self.entry()?;
         let record = SessionRecord {
@@ -321,7 +341,10 @@ impl Session<'_> {
         let denied = matches!(&fault, Fault::Refused { error, .. } if error == "access_denied" || error == "unauthorized_client");
         let error = self.explain(Doing::SignIn, fault);
         if denied {
-            error.hint("many organisations forbid the device flow; `ssh -L 27097:localhost:27097 <host>` lets a browser elsewhere serve instead")
+            error.hint(format!(
+                "many organisations forbid the device flow and allow a browser: `{}`, which says how to reach one from here",
+                self.command("login")
+            ))
         } else {
             error
         }

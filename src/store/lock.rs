@@ -70,8 +70,8 @@ impl SessionLock {
         Ok(place.try_lock()?.then(|| Self::held(place.file)))
     }
 
-    /// Takes the lock, or waits for it until `deadline` has passed. Between two tries, 20 ms apart, `answer` is asked, with
-    /// the time waited so far, whether waiting is still needed.
+    /// Takes the lock, or waits for it until `deadline` has passed. Between two tries, 20 ms apart, `answer` is asked
+    /// whether waiting is still needed.
     ///
     /// # Errors
     /// As [`Self::try_acquire`], and [`Kind::TimedOut`], naming the holder's process id where it can be known.
@@ -80,13 +80,13 @@ impl SessionLock {
         id: &SessionId,
         kind: LockKind,
         deadline: Duration,
-        mut answer: impl FnMut(Duration) -> Option<T>,
+        mut answer: impl FnMut() -> Option<T>,
     ) -> Result<Waited<T>> {
         let start = Instant::now();
         let mut place = Place::open(state_dir, id, kind)?;
         while !place.try_lock()? {
             let waited = start.elapsed();
-            if let Some(answer) = answer(waited) {
+            if let Some(answer) = answer() {
                 return Ok(Waited::Answered(answer));
             }
             if waited >= deadline {
@@ -189,7 +189,12 @@ fn timed_out(file: &mut File, kind: LockKind, deadline: Duration) -> Error {
         LockKind::SignIn => "is still signing in to this session",
     };
     let seconds = deadline.as_secs_f32();
-    Error::new(Kind::TimedOut, format!("{holder} {doing}")).because_of(format!("waited {seconds:.0} s for its lock"))
+    let error = Error::new(Kind::TimedOut, format!("{holder} {doing}"))
+        .because_of(format!("waited {seconds:.0} s for its lock"));
+    match kind {
+        LockKind::Session => error,
+        LockKind::SignIn => error.hint("finish the sign-in there, or end it with Ctrl-C, and run this again"),
+    }
 }
 
 #[cfg(test)]
@@ -200,7 +205,7 @@ mod tests {
     use super::super::key::tests::key;
     use super::*;
 
-    const NONE: fn(Duration) -> Option<()> = |_| None;
+    const NONE: fn() -> Option<()> = || None;
 
     fn acquire<T>(
         state_dir: &Path,
@@ -268,7 +273,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let _lock = held(acquire(dir.path(), LockKind::Session, Duration::ZERO, NONE));
         let start = Instant::now();
-        let answer = |waited: Duration| (waited >= Duration::from_millis(60)).then_some("token");
+        let answer = || (start.elapsed() >= Duration::from_millis(60)).then_some("token");
         match acquire(dir.path(), LockKind::Session, Duration::from_secs(60), answer) {
             Ok(Waited::Answered("token")) => assert!(start.elapsed() < Duration::from_secs(5)),
             other => panic!("{other:?}"),

@@ -144,7 +144,7 @@ fn the_person_says_no() {
         [CODE]
         error: cannot sign in at `[ISSUER]`
           caused by: the provider says `access_denied`: the person said no
-        hint: many organisations forbid the device flow; `ssh -L 27097:localhost:27097 <host>` lets a browser elsewhere serve instead
+        hint: many organisations forbid the device flow and allow a browser: `mdb-login login`, which says how to reach one from here
         ",
     );
     nothing_is_left(&sandbox);
@@ -214,7 +214,7 @@ fn a_client_that_may_not_use_it_is_told_so() {
         error: cannot sign in at `[ISSUER]`
           caused by: the provider says `unauthorized_client`: this client may not use the device flow
         hint: check `client_id`, and at the provider that it is a public native client with this grant type
-        hint: many organisations forbid the device flow; `ssh -L 27097:localhost:27097 <host>` lets a browser elsewhere serve instead
+        hint: many organisations forbid the device flow and allow a browser: `mdb-login login`, which says how to reach one from here
     ");
 }
 
@@ -334,6 +334,36 @@ fn it_serves_where_no_browser_can_be_opened_and_the_profile_allows_it() {
         [REPORT]
         ",
     );
+}
+
+#[test]
+fn a_device_flow_that_the_provider_lacks_is_suggested_nowhere() {
+    let idp = quick(|behaviour| behaviour.metadata = json!({"device_authorization_endpoint": null}).into());
+    let mut sandbox = sandbox(&idp);
+    sandbox.run(["login", "--no-browser", "--timeout=5s"]).is("
+        exit 6
+        --- stderr
+        open this address in a browser on this machine to sign in at 127.0.0.1
+          http://localhost:[PORT]/start/[ID]
+        error: nobody signed in within 5s
+          caused by: no browser came for the sign-in page
+        hint: run `mdb-login login` again, with `--timeout 10m` for more time
+    ");
+
+    // What the profile allows does not help where there is none: the browser's way is gone on with, or said to be shut.
+    sandbox.env("MDB_LOGIN_BROWSER", "no-such-browser").env("MDB_LOGIN_DEVICE_FALLBACK", "true");
+    let mut login = sandbox.spawn(["login"]);
+    let url = login.start_url();
+    login.line_with("open the address above in a browser on this machine");
+    Browser::new().sign_in(&url, "ada");
+    let login = login.wait().exits(0);
+    assert!(!login.stderr().contains("code"), "{}", login.text());
+
+    let squatter = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = squatter.local_addr().unwrap().port();
+    let login = sandbox.run(["login", "--redirect-uri", &format!("http://localhost:{port}/redirect")]).exits(9);
+    assert!(!login.stderr().contains("code") && !login.stderr().contains("--device"), "{}", login.text());
+    assert_eq!(idp.requests(Endpoint::DeviceAuthorization), 0);
 }
 
 #[test]

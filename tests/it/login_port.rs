@@ -43,8 +43,9 @@ fn a_port_taken_on_one_address_is_taken() {
             &format!(
                 "error: cannot listen for the browser's answer on `http://localhost:{port}/redirect`\n  \
                  caused by: `{address}` is taken by {holder}\n\
-                 hint: end that program, or register a second redirect URI at the provider and add it to `redirect_uri`\n\
-                 hint: or run `mdb-login login --device`\n"
+                 hint: if that is a sign-in too (mdb-login, mongosh, Compass), finish it and run this again; otherwise end that \
+                 program, or register a second redirect URI at the provider and add it to `redirect_uri`\n\
+                 hint: or sign in with a code, if the provider offers it: `mdb-login login --device`\n"
             ),
         );
         assert_eq!(login.code(), Some(9));
@@ -142,6 +143,27 @@ fn a_second_sign_in_to_the_same_session_waits_and_uses_the_result() {
 }
 
 #[test]
+fn a_wait_for_another_sign_in_ends_and_says_whose_it_was() {
+    let idp = provider(|_| {});
+    let mut sandbox = sandbox(&idp);
+    sandbox.env("MDB_LOGIN_REDIRECT_URI", uri(free_port()));
+    let mut first = sandbox.spawn(["login"]);
+    first.start_url();
+    let second = sandbox.run(["login", "--timeout=5s"]).exits(6);
+    assert_stderr(
+        &second,
+        idp.issuer(),
+        &format!(
+            "another mdb-login is signing in to this session; waiting for it\n\
+             error: another mdb-login (process {}) is still signing in to this session\n  \
+             caused by: waited 5 s for its lock\n\
+             hint: finish the sign-in there, or end it with Ctrl-C, and run this again\n",
+            first.id()
+        ),
+    );
+}
+
+#[test]
 fn when_the_first_sign_in_fails_the_second_goes_on_by_itself() {
     let idp = provider(|_| {});
     let mut sandbox = sandbox(&idp);
@@ -152,6 +174,7 @@ fn when_the_first_sign_in_fails_the_second_goes_on_by_itself() {
     second.line_with("waiting for it");
     Browser::new().deny(&url);
     first.wait().exits(5);
+    second.line_with("the other mdb-login has ended without signing in; it is your turn");
     let url = second.start_url();
     Browser::new().sign_in(&url, "grace");
     let second = second.wait().exits(0);
@@ -167,6 +190,7 @@ fn a_sign_in_to_another_session_holds_the_port_and_is_named() {
     first.start_url();
     let second = within(Duration::from_secs(1), || sandbox.run(["login", "--audience=another"])).exits(9);
     // The program hides its descriptors from its own user, but not from root.
-    let names = [format!("is taken by `mdb-login` (process {})", first.id()), "is taken by another program".to_owned()];
+    let names =
+        [format!("is taken by another mdb-login (process {})", first.id()), "is taken by another program".to_owned()];
     assert!(names.iter().any(|name| second.stderr().contains(name)), "{}", second.text());
 }

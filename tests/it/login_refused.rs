@@ -263,7 +263,7 @@ fn an_exchange_that_fails_is_told_by_its_kind() {
             oauth(429, json!({"error": "temporarily_unavailable"})),
             7,
             "the provider says `temporarily_unavailable`",
-            "check the network and the proxy, then run `mdb-login login --issuer [ISSUER] --client-id mongodb-tools` again",
+            "check the network and the proxy, then run `mdb-login login` again",
         ),
         (
             Answer::Instead(Reply::html(503, "busy").header("retry-after", "17")),
@@ -275,7 +275,7 @@ fn an_exchange_that_fails_is_told_by_its_kind() {
             Answer::Instead(Reply::html(200, "<h1>Welcome to the hotel</h1>")),
             7,
             "the answer of [ISSUER]/token cannot be read: it is not valid JSON (line 1, column 1)",
-            "check the network and the proxy, then run `mdb-login login --issuer [ISSUER] --client-id mongodb-tools` again",
+            "check the network and the proxy, then run `mdb-login login` again",
         ),
         (
             Answer::Instead(Reply::html(302, "").header("location", "https://evil.example.com/token?x=y")),
@@ -322,7 +322,7 @@ fn keys_that_cannot_be_had_are_asked_for_once_more() {
         [INVITATION]
         error: cannot sign in at `[ISSUER]`
           caused by: [ISSUER]/jwks answered with status 503
-        hint: check the network and the proxy, then run `mdb-login login --issuer [ISSUER] --client-id mongodb-tools` again
+        hint: check the network and the proxy, then run `mdb-login login` again
         ",
     );
     says_the_same(&login, &visit);

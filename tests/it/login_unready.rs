@@ -12,8 +12,7 @@ use crate::support::idp::{Answer, Endpoint, Reply};
 fn discovery_that_fails_ends_it_before_a_link_is_shown() {
     let html = |status| Answer::Instead(Reply::html(status, "<h1>No</h1>"));
     let unread = "the discovery document of `[ISSUER]` cannot be read";
-    let network =
-        "check the network and the proxy, then run `mdb-login login --issuer [ISSUER] --client-id mongodb-tools` again";
+    let network = "check the network and the proxy, then run `mdb-login login` again";
     let cases = [
         (
             html(404),
@@ -111,7 +110,7 @@ fn a_provider_that_is_away_or_hangs_is_unavailable() {
         --- stderr
         error: cannot sign in at `[ISSUER]`
           caused by: no answer from [ISSUER]/.well-known/openid-configuration: it took too long
-        hint: check the network and the proxy, then run `mdb-login login --issuer [ISSUER] --client-id mongodb-tools` again
+        hint: check the network and the proxy, then run `mdb-login login` again
     ");
     idp.set_up(false);
     let away = sandbox(&idp).run(["login"]).exits(7);

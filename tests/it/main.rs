@@ -16,6 +16,8 @@ mod provider;
 mod login;
 mod login_device;
 mod login_port;
+#[cfg(unix)]
+mod login_questions;
 mod login_refused;
 mod login_request;
 mod login_terminal;

@@ -10,3 +10,5 @@ pub mod browser;
 pub mod cmd;
 pub mod idp;
 pub mod mongod;
+#[cfg(unix)]
+pub mod terminal;

@@ -48,7 +48,15 @@ impl BindError {
                 Some("run `netsh interface ipv4 show excludedportrange protocol=tcp` to see the reserved ports")
             }
             Self::Denied { .. } => Some("choose a redirect URI with a port of 1024 or above"),
-            Self::Taken { .. } | Self::Other { .. } => None,
+            Self::Taken { holder: Holder::Sibling { .. }, .. } => Some(
+                "finish the sign-in of the other mdb-login and run this again, or register a second redirect URI at the \
+                 provider and add it to `redirect_uri`",
+            ),
+            Self::Taken { .. } => Some(
+                "if that is a sign-in too (mdb-login, mongosh, Compass), finish it and run this again; otherwise end that \
+                 program, or register a second redirect URI at the provider and add it to `redirect_uri`",
+            ),
+            Self::Other { .. } => None,
         }
     }
 }
@@ -197,6 +205,24 @@ mod tests {
         let never = || panic!("asked the resolver");
         assert_eq!(addresses(RedirectHost::V4, never).unwrap(), ips(&["127.0.0.1"]));
         assert_eq!(addresses(RedirectHost::V6, never).unwrap(), ips(&["::1"]));
+    }
+
+    #[test]
+    fn only_a_port_that_somebody_holds_is_to_be_freed() {
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 80));
+        let source = || io::Error::from(io::ErrorKind::PermissionDenied);
+        let taken = BindError::Taken { address, holder: Holder::Unknown };
+        assert!(taken.hint().unwrap().contains("end that program"));
+        let sibling = BindError::Taken { address, holder: Holder::Sibling { pid: 1 } };
+        assert!(sibling.hint().unwrap().starts_with("finish the sign-in of the other mdb-login"));
+        for error in [
+            BindError::Denied { address, source: source() },
+            BindError::Other { address, source: source() },
+            BindError::NotLoopback { address: address.ip() },
+            BindError::NoAddress(Some(source())),
+        ] {
+            assert!(!error.hint().unwrap_or_default().contains("end that program"), "{error}");
+        }
     }
 
     #[test]

@@ -10,6 +10,10 @@ use std::{fs, net::IpAddr, path::Path};
 /// As much as could be learned of the process that listens on an address.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Holder {
+    /// Another sign-in of ours, where we may look into it: as root, or where it cannot hide.
+    Sibling {
+        pid: u32,
+    },
     Process {
         pid: u32,
         name: String,
@@ -25,6 +29,7 @@ pub enum Holder {
 impl fmt::Display for Holder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Sibling { pid } => write!(f, "another mdb-login (process {pid})"),
             Self::Process { pid, name } => write!(f, "`{}` (process {pid})", crate::ui::foreign(name)),
             #[cfg(unix)]
             Self::User { uid } if rustix::process::getuid().as_raw() == *uid => f.write_str("another program of yours"),
@@ -54,7 +59,10 @@ fn find_in(proc: &Path, address: SocketAddr) -> Option<Holder> {
         .find_map(|table| table.lines().filter_map(Listening::parse).find(|socket| socket.blocks(address)))?;
     let holder = process_with_socket(proc, socket.inode).map(|pid| {
         let name = fs::read_to_string(proc.join(pid.to_string()).join("comm")).unwrap_or_default();
-        Holder::Process { pid, name: name.trim_end().to_owned() }
+        match name.trim_end() {
+            "mdb-login" | "mdb-login-full" => Holder::Sibling { pid },
+            name => Holder::Process { pid, name: name.to_owned() },
+        }
     });
     Some(holder.unwrap_or(Holder::User { uid: socket.uid }))
 }
@@ -185,5 +193,9 @@ mod tests {
         let holder = find_in(proc.path(), address).unwrap();
         assert_eq!(holder, Holder::Process { pid: 77, name: "mongosh".into() });
         assert_eq!(holder.to_string(), "`mongosh` (process 77)");
+        for name in ["mdb-login", "mdb-login-full"] {
+            put("77/comm", &format!("{name}\n"));
+            assert_eq!(find_in(proc.path(), address), Some(Holder::Sibling { pid: 77 }));
+        }
     }
 }

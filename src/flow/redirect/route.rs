@@ -9,7 +9,7 @@ use axum::http::{HeaderMap, HeaderName, Method, StatusCode, header};
 use sha2::{Digest, Sha256};
 use url::{Url, form_urlencoded};
 
-use super::{Callback, CallbackError, Notice};
+use super::{Callback, CallbackError, ExpectedAnswer, Notice};
 use crate::oidc::is_nqschar;
 use crate::secret::Secret;
 use crate::ui::foreign;
@@ -28,9 +28,7 @@ pub(super) struct Rules {
     pub redirect_path: String,
     pub start_path: String,
     pub done_path: String,
-    pub state: Secret,
-    pub issuer: String,
-    pub iss_promised: bool,
+    pub answer: Option<ExpectedAnswer>,
 }
 
 /// What has happened so far.
@@ -121,17 +119,18 @@ impl Refusal {
     }
 }
 
-enum Place {
+enum Place<'a> {
     Start,
-    Redirect,
+    /// With what an answer there must agree with.
+    Redirect(&'a ExpectedAnswer),
     Outcome,
 }
 
 impl Rules {
     /// Exact comparison on the path as it was sent: nothing is decoded, folded or joined before.
-    fn place(&self, head: &Parts) -> Option<Place> {
+    fn place(&self, head: &Parts) -> Option<Place<'_>> {
         match (head.uri.path(), head.uri.query()) {
-            (path, _) if path == self.redirect_path => Some(Place::Redirect),
+            (path, _) if path == self.redirect_path => self.answer.as_ref().map(Place::Redirect),
             (path, None) if path == self.start_path => Some(Place::Start),
             (path, None) if path == self.done_path => Some(Place::Outcome),
             _ => None,
@@ -142,7 +141,7 @@ impl Rules {
     pub fn describe(&self, head: &Parts) -> String {
         let names: Vec<_> = parameters(head).map(|(name, _)| foreign(&name)).collect();
         match self.place(head) {
-            Some(Place::Redirect) => format!("{} with {}", self.redirect_path, names.join(" ")),
+            Some(Place::Redirect(_)) => format!("{} with {}", self.redirect_path, names.join(" ")),
             Some(Place::Start) => "/start".into(),
             Some(Place::Outcome) => "/done".into(),
             None => "an unknown path".into(),
@@ -157,7 +156,7 @@ pub(super) fn decide(rules: &Rules, progress: &Progress, head: &Parts) -> Decisi
 
 fn judge(rules: &Rules, progress: &Progress, head: &Parts) -> Result<Decision, Refusal> {
     if head.method != Method::GET {
-        let posted = head.method == Method::POST && head.uri.path() == rules.redirect_path;
+        let posted = head.method == Method::POST && matches!(rules.place(head), Some(Place::Redirect(_)));
         return Err(if posted { Refusal::FormPost } else { Refusal::Method });
     }
     check_addressee(rules, head)?;
@@ -167,8 +166,8 @@ fn judge(rules: &Rules, progress: &Progress, head: &Parts) -> Result<Decision, R
         Place::Outcome if progress.answered.is_none() => Err(Refusal::UnknownPath),
         Place::Outcome => Ok(Decision::Outcome),
         Place::Start => start(progress, head),
-        Place::Redirect => {
-            let (answer, fingerprint) = judge_answer(rules, head)?;
+        Place::Redirect(expected) => {
+            let (answer, fingerprint) = judge_answer(expected, head)?;
             match progress.answered {
                 None => Ok(Decision::Accept(Box::new(answer), fingerprint)),
                 Some(accepted) if accepted == fingerprint => Ok(Decision::Done),
@@ -233,13 +232,13 @@ fn start(progress: &Progress, head: &Parts) -> Result<Decision, Refusal> {
 /// Judges an authorization response (RFC 6749 §4.1.2, RFC 9207 §2.4).
 ///
 /// `state` comes first, and nothing else is looked at before it: without it, anybody could end the attempt.
-fn judge_answer(rules: &Rules, head: &Parts) -> Result<(Answer, Fingerprint), Refusal> {
+fn judge_answer(expected: &ExpectedAnswer, head: &Parts) -> Result<(Answer, Fingerprint), Refusal> {
     let two = |name: &'static str| {
         let mut values = parameters(head).filter(move |(given, _)| given == name).map(|(_, value)| value);
         (values.next(), values.next())
     };
     match two("state") {
-        (Some(state), None) if rules.state.matches(&state) => {}
+        (Some(state), None) if expected.state.matches(&state) => {}
         _ => return Err(Refusal::WrongState),
     }
     let one = |name| match two(name) {
@@ -267,13 +266,13 @@ fn judge_answer(rules: &Rules, head: &Parts) -> Result<(Answer, Fingerprint), Re
     };
     match iss {
         // The mix-up defence: another provider's answer, however good it looks, must not reach our token endpoint.
-        Some(iss) if iss != rules.issuer => {
+        Some(iss) if iss != expected.issuer => {
             let print = print("iss", &iss);
             let received = foreign(&iss);
-            Ok((Err(CallbackError::Issuer { expected: rules.issuer.clone(), received }), print))
+            Ok((Err(CallbackError::Issuer { expected: expected.issuer.clone(), received }), print))
         }
-        None if rules.iss_promised => {
-            Ok((Err(CallbackError::IssuerMissing { expected: rules.issuer.clone() }), fingerprint))
+        None if expected.iss_promised => {
+            Ok((Err(CallbackError::IssuerMissing { expected: expected.issuer.clone() }), fingerprint))
         }
         _ => Ok((Ok(callback), fingerprint)),
     }

@@ -15,9 +15,14 @@ fn rules() -> Rules {
         redirect_path: "/redirect".into(),
         start_path: "/start/r4nd0m".into(),
         done_path: "/done/r4nd0m".into(),
-        state: Secret::new(STATE),
-        issuer: ISSUER.into(),
-        iss_promised: false,
+        answer: Some(ExpectedAnswer { state: Secret::new(STATE), issuer: ISSUER.into(), iss_promised: false }),
+    }
+}
+
+fn iss_promised() -> Rules {
+    Rules {
+        answer: Some(ExpectedAnswer { state: Secret::new(STATE), issuer: ISSUER.into(), iss_promised: true }),
+        ..rules()
     }
 }
 
@@ -238,7 +243,7 @@ fn the_providers_no_ends_the_attempt_with_words_that_can_be_shown() {
 
 #[test]
 fn the_issuer_is_compared_as_a_string_and_ends_the_attempt() {
-    let promised = Rules { iss_promised: true, ..rules() };
+    let promised = iss_promised();
     let judged = |rules: &Rules, query: &str| answer(decide(rules, &Progress::default(), &with_state(query)));
     for query in ["&code=a", "&error=access_denied"] {
         let right = format!("{query}&iss=https%3A%2F%2Flogin.example.com%2Ftenant");
@@ -290,6 +295,21 @@ fn one_answer_only_but_a_reload_is_no_stranger() {
         assert_decision(&decide(&rules(), &progress, &head), &expected, &head.uri.to_string());
     }
     assert_eq!(Refusal::SecondAnswer.status(), StatusCode::CONFLICT);
+}
+
+#[test]
+fn where_no_answer_is_expected_there_is_no_place_for_one() {
+    let rules = Rules { answer: None, ..rules() };
+    let decide =
+        |method, target| decide(&rules, &Progress::default(), &head(method, target, &[("host", "localhost:27097")]));
+    for (method, target, refusal) in [
+        ("GET", GOOD, Refusal::UnknownPath),
+        ("GET", "/redirect", Refusal::UnknownPath),
+        ("POST", GOOD, Refusal::Method),
+    ] {
+        assert_decision(&decide(method, target), &Decision::Refuse(refusal), target);
+    }
+    assert_decision(&decide("GET", "/start/r4nd0m"), &Decision::Start, "the start link");
 }
 
 #[test]

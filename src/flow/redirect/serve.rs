@@ -39,7 +39,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// What all connections of one attempt share.
 pub(super) struct Shared {
     rules: Rules,
-    /// The authorization URL.
+    /// Where the start link leads.
     location: HeaderValue,
     progress: Mutex<Progress>,
     record: Mutex<Record>,

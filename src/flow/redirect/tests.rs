@@ -26,10 +26,12 @@ fn serve() -> Rig {
     let listener = Listener::bind(&localhost(0)).unwrap();
     let port = listener.port();
     let expect = Expectation {
-        authorization_url: Url::parse(AUTHORIZATION).unwrap(),
-        state: Secret::new(STATE),
-        issuer: "https://login.example.com".into(),
-        iss_promised: false,
+        destination: Url::parse(AUTHORIZATION).unwrap(),
+        answer: Some(ExpectedAnswer {
+            state: Secret::new(STATE),
+            issuer: "https://login.example.com".into(),
+            iss_promised: false,
+        }),
     };
     Rig { waiting: listener.serve(expect).unwrap(), port }
 }
