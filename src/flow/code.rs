@@ -102,8 +102,8 @@ async fn wait(context: &Context<'_>, waiting: &Waiting, keyboard: &mut Keyboard,
     };
     let offer_device = |keyboard: &mut Keyboard| {
         if ui.can_ask() && context.offers_device() {
-            ui.tell("or press d and Enter to sign in with a device code instead");
             keyboard.ask();
+            ui.tell("or press d and Enter to sign in with a device code instead");
         }
     };
 

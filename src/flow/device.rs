@@ -71,8 +71,8 @@ fn qr(text: &str) -> Option<String> {
 }
 
 async fn offer_another(context: &Context<'_>, keyboard: &mut Keyboard, deadline: Instant) -> Result<()> {
-    context.ui.tell("the code has expired; press Enter for a new one, or Ctrl-C to stop");
     keyboard.ask();
+    context.ui.tell("the code has expired; press Enter for a new one, or Ctrl-C to stop");
     match timeout_at(deadline, keyboard.line()).await {
         Ok(Some(_)) => Ok(()),
         Ok(None) => Err(Error::new(Kind::TimedOut, "the device code has expired")),

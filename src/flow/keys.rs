@@ -12,8 +12,8 @@ pub struct Keyboard {
 }
 
 impl Keyboard {
-    /// A question is on the screen now: what was typed before it is no answer. Reading begins with the first question and
-    /// not before, because a job in the background that reads its terminal is stopped by the system.
+    /// To be called just before a question is shown: what was typed until now is no answer to it. Reading begins with the
+    /// first question and not before, because a job in the background that reads its terminal is stopped by the system.
     ///
     /// Whole lines: no raw mode, so there is no terminal to restore, however we end.
     pub fn ask(&mut self) {

@@ -4,16 +4,16 @@
 //! to 9): bound on every loopback address before anything is shown; a short random start link that leads to the
 //! provider by 307; `state` before everything; 303 to a page without parameters; closed hard at the end.
 //!
-//! - `bind` and `holder`: the sockets, and who has them if we cannot
+//! - `bind` and `sockets`: what is listened on, who has it if we cannot, and whose programs come
 //! - `route`: what each request gets, without I/O
 //! - `serve`: connections, their limits, and the answers
 //! - `pages`: what a person sees
 
 mod bind;
-mod holder;
 mod pages;
 mod route;
 mod serve;
+mod sockets;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -93,9 +93,36 @@ pub enum Outcome {
     Failed { what: String, todo: String },
 }
 
+/// A reason to ask whether it was the person who signed in, although the answer is valid.
+///
+/// The start link is in the argument list of the browser's launcher, which every user of the machine can read. Whoever
+/// follows it first can sign in *as themselves*, and the person's terminal would work in their name (login CSRF, RFC
+/// 6819 §4.4.1.8): `state` and PKCE bind the answer to this sign-in, not to this person.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Doubt {
+    /// A program of another user was the first to follow the link.
+    OtherUser { uid: u32 },
+    /// Two browsers have followed it, and the system does not tell whose the first one was.
+    TwoBrowsers,
+}
+
+impl fmt::Display for Doubt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::OtherUser { uid } => {
+                write!(f, "the sign-in link was opened by another user of this machine (user id {uid})")
+            }
+            Self::TwoBrowsers => {
+                f.write_str("the sign-in link was opened in two browsers, and was refused in the second")
+            }
+        }
+    }
+}
+
 /// Something a person at the terminal should know while the wait goes on. Each is given once at most.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Notice {
+    Doubtful(Doubt),
     StartUsedAgain,
     WrongState,
     SecondAnswer,
@@ -107,9 +134,9 @@ pub enum Notice {
 impl fmt::Display for Notice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::Doubtful(doubt) => return write!(f, "{doubt}; if that was not you, press Ctrl-C and start again"),
             Self::StartUsedAgain => {
-                "the sign-in link was opened a second time, in another browser, and was refused there; \
-                 if the first one was not you, press Ctrl-C and start again"
+                "the sign-in link was opened a second time, in another browser, and was refused there; go on in the first"
             }
             Self::WrongState => "an answer that belongs to another sign-in was ignored; still waiting for yours",
             Self::SecondAnswer => "a second, different answer was ignored",
@@ -230,6 +257,11 @@ impl Waiting {
             }
             let _ = answer.changed().await;
         }
+    }
+
+    /// What speaks against taking the one who signed in for the person, so far.
+    pub fn doubt(&self) -> Option<Doubt> {
+        self.shared.doubt()
     }
 
     /// The next thing to tell the person. Waits for ever if there is none.

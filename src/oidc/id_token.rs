@@ -33,6 +33,13 @@ pub struct Identity {
     pub audience: Vec<String>,
 }
 
+impl Identity {
+    /// As the person knows the account, safe to show.
+    pub fn shown(&self) -> String {
+        self.name.clone().unwrap_or_else(|| foreign(&self.subject))
+    }
+}
+
 /// Seconds by which the provider's own clocks may disagree.
 const LEEWAY: u64 = 300;
 

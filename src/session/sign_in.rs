@@ -3,6 +3,7 @@
 //! The order matters. The store is proved before the person is sent to a browser, the port is bound before an address
 //! is shown, everything is verified before anything is stored, and the browser is told the truth last.
 
+use tokio::time::timeout;
 use tracing::info;
 
 use super::explain::Doing;
@@ -11,12 +12,12 @@ use super::{Session, block_on};
 use crate::error::{Error, Kind, Result};
 use crate::flow::code::{self, End};
 use crate::flow::keys::Keyboard;
-use crate::flow::redirect::{BindError, Listener, Outcome, Waiting};
+use crate::flow::redirect::{BindError, Doubt, Listener, Outcome, Waiting};
 use crate::flow::{Context, device, signals};
-use crate::http::{Http, shown_host};
+use crate::http::shown_host;
 use crate::oidc::authorization::scopes_to_request;
 use crate::oidc::id_token::{self, Identity};
-use crate::oidc::metadata::{self, KeySet, ProviderMetadata};
+use crate::oidc::metadata::{self, KeySet};
 use crate::oidc::token::TokenResponse;
 use crate::oidc::{Fault, decode_jwt};
 use crate::secret::Secret;
@@ -140,8 +141,11 @@ impl Session<'_> {
         if let Some(listener) = listener {
             match code::run(&context, listener, &mut keyboard, page).await? {
                 End::Exchanged(response, nonce) => {
-                    let keys = self.keys(&http, &provider, &response).await?;
-                    return self.keep(store, &context, *response, nonce.as_ref(), keys.as_ref()).await;
+                    let identity = self.who(&context, &response, nonce.as_ref()).await?;
+                    if let Some(doubt) = page.as_ref().and_then(Waiting::doubt) {
+                        self.confirm(doubt, &identity, &mut keyboard).await?;
+                    }
+                    return self.keep(store, &context, *response, identity).await;
                 }
                 End::Failed(fault) => return Err(self.explain(Doing::SignIn, fault)),
                 End::DeviceWanted => {}
@@ -149,8 +153,36 @@ impl Session<'_> {
         }
         let response = device::run(&context, &mut keyboard).await?.map_err(|fault| self.explain_device(fault))?;
         // RFC 8628 has no nonce: the person's consent at the provider is what binds the answer to this terminal.
-        let keys = self.keys(&http, &provider, &response).await?;
-        self.keep(store, &context, response, None, keys.as_ref()).await
+        let identity = self.who(&context, &response, None).await?;
+        self.keep(store, &context, response, identity).await
+    }
+
+    /// Lets the person say whether it was they who signed in, where that may be doubted. A question and not a refusal,
+    /// because most who come in doubt are honest: a desktop's browser that a root shell has been given the link of, a
+    /// second browser on a system that does not tell whose it is. Where nobody can be asked, nothing is kept.
+    async fn confirm(&self, doubt: Doubt, identity: &Identity, keyboard: &mut Keyboard) -> Result<()> {
+        // Nobody gains by signing the person in as themselves.
+        let previous = self.entry()?;
+        if previous.is_some_and(|entry| entry.subject == identity.subject) {
+            return Ok(());
+        }
+        if self.ui.can_ask() {
+            let who = identity.shown();
+            keyboard.ask();
+            self.ui.tell(format!(
+                "{doubt}; if you are {who}, type y and Enter, otherwise Enter alone, and nothing is kept"
+            ));
+            let answer = timeout(self.settings.timeout, keyboard.line()).await.ok().flatten();
+            if answer.is_some_and(|answer| ["y", "yes"].contains(&answer.trim().to_lowercase().as_str())) {
+                return Ok(());
+            }
+        }
+        Err(Error::new(Kind::RuleBroken, format!("{} has signed in, and that may not be you", identity.shown()))
+            .because_of(doubt.to_string())
+            .hint(format!(
+                "run `{} --no-browser`, and open the address yourself: no other user gets to see it",
+                self.command("login")
+            )))
     }
 
     /// Binds the first redirect URI of the profile that is free.
@@ -183,28 +215,23 @@ impl Session<'_> {
         }
     }
 
-    /// The provider's keys, if there is an ID token to verify. One more try, because a person has already signed in.
-    async fn keys(&self, http: &Http, provider: &ProviderMetadata, response: &TokenResponse) -> Result<Option<KeySet>> {
-        if response.id_token.is_none() {
-            return Ok(None);
-        }
-        let mut keys = metadata::fetch_keys(http, provider).await;
+    /// The provider's keys. One more try, because a person has already signed in.
+    async fn keys(&self, context: &Context<'_>) -> Result<KeySet> {
+        let mut keys = metadata::fetch_keys(context.http, context.provider).await;
         if matches!(keys, Err(Fault::Unavailable { .. })) {
-            keys = metadata::fetch_keys(http, provider).await;
+            keys = metadata::fetch_keys(context.http, context.provider).await;
         }
-        keys.map(Some).map_err(|fault| self.explain(Doing::SignIn, fault))
+        keys.map_err(|fault| self.explain(Doing::SignIn, fault))
     }
 
-    /// Verifies the answer and commits the session under its lock.
+    /// Judges the token and commits the session under its lock.
     async fn keep(
         &self,
         store: &Store,
         context: &Context<'_>,
         response: TokenResponse,
-        nonce: Option<&Secret>,
-        keys: Option<&KeySet>,
+        identity: Identity,
     ) -> Result<SignedIn> {
-        let identity = self.who(context, &response, nonce, keys)?;
         // A renewal of the old session may count on while the person signs in: what is read must stay true to the end.
         let deadline = self.lock_deadline();
         let waited = SessionLock::acquire(&self.state_dir, &self.id, LockKind::Session, deadline, || None).await?;
@@ -240,7 +267,7 @@ impl Session<'_> {
         self.tell(previous.as_ref(), &record, remarks, context);
         info!(session = %self.id, generation = record.generation, "signed in");
         Ok(SignedIn {
-            who: identity.name.unwrap_or_else(|| foreign(&identity.subject)),
+            who: identity.shown(),
             subject: identity.subject,
             issuer: record.issuer,
             expires_at: token.expires_at,
@@ -291,14 +318,9 @@ impl Session<'_> {
     }
 
     /// Who signed in: by the verified ID token, or, where the profile asks for none, by the access token's own word.
-    fn who(
-        &self,
-        context: &Context<'_>,
-        response: &TokenResponse,
-        nonce: Option<&Secret>,
-        keys: Option<&KeySet>,
-    ) -> Result<Identity> {
-        if let (Some(id_token), Some(keys)) = (&response.id_token, keys) {
+    async fn who(&self, context: &Context<'_>, response: &TokenResponse, nonce: Option<&Secret>) -> Result<Identity> {
+        if let Some(id_token) = &response.id_token {
+            let keys = self.keys(context).await?;
             let expected = id_token::Expectation {
                 issuer: &context.provider.issuer,
                 client_id: &context.identity.client_id,
@@ -306,7 +328,7 @@ impl Session<'_> {
                 max_age: self.settings.authorization.max_age,
                 algorithms: &context.provider.id_token_algorithms,
             };
-            return id_token::verify(id_token, &response.access_token, keys, &expected, response.clock.provider)
+            return id_token::verify(id_token, &response.access_token, &keys, &expected, response.clock.provider)
                 .map_err(|fault| self.explain(Doing::SignIn, fault));
         }
         let asked = context.scopes.iter().any(|scope| scope == "openid");

@@ -29,4 +29,6 @@ mod fixtures; // the peers themselves are as strict as they claim
 #[cfg(target_os = "linux")]
 mod interactive; // what a person at a terminal sees
 #[cfg(target_os = "linux")]
-mod keyring; // unlocked, locked, absent, mute
+mod keyring;
+#[cfg(target_os = "linux")]
+mod other_user; // somebody else on the machine, who is faster than the person // unlocked, locked, absent, mute

@@ -94,7 +94,7 @@ fn meaning(kind: Kind) -> String {
         Kind::PortTaken => "None of the redirect URIs could be listened on.",
         Kind::RuleBroken => {
             "An answer broke a security rule and was not used: a wrong issuer or signature, a token for another \
-             audience, a certificate that is not trusted."
+             audience, a certificate that is not trusted. Or another user of this machine may have signed in."
         }
         Kind::Interrupted => "Ctrl-C, SIGTERM or SIGHUP. Nothing is left half done.",
     };

@@ -6,7 +6,7 @@
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, ToSocketAddrs};
 
-use super::holder::{self, Holder};
+use super::sockets::{self, Holder};
 use crate::settings::{RedirectHost, RedirectUri};
 
 /// How often a port that the system chose for one address may turn out to be taken on another.
@@ -153,7 +153,7 @@ fn does_not_exist(error: &io::Error) -> bool {
 
 fn refusal(address: SocketAddr, source: io::Error) -> BindError {
     match source.kind() {
-        io::ErrorKind::AddrInUse => BindError::Taken { address, holder: holder::find(address) },
+        io::ErrorKind::AddrInUse => BindError::Taken { address, holder: sockets::holder(address) },
         io::ErrorKind::PermissionDenied => BindError::Denied { address, source },
         _ => BindError::Other { address, source },
     }

@@ -9,7 +9,8 @@ use axum::http::{HeaderMap, HeaderName, Method, StatusCode, header};
 use sha2::{Digest, Sha256};
 use url::{Url, form_urlencoded};
 
-use super::{Callback, CallbackError, ExpectedAnswer, Notice};
+use super::sockets::Owner;
+use super::{Callback, CallbackError, Doubt, ExpectedAnswer, Notice};
 use crate::oidc::is_nqschar;
 use crate::secret::Secret;
 use crate::ui::foreign;
@@ -36,6 +37,8 @@ pub(super) struct Rules {
 pub(super) struct Progress {
     /// The cookie of the browser that used the start link.
     pub browser: Option<Secret>,
+    /// Whose browser that is.
+    pub owner: Option<Owner>,
     /// The fingerprint of the answer that was accepted.
     pub answered: Option<Fingerprint>,
 }
@@ -146,6 +149,16 @@ impl Rules {
             Some(Place::Outcome) => "/done".into(),
             None => "an unknown path".into(),
         }
+    }
+}
+
+/// What is to be doubted after `decision`. Only the first one to follow the start link got anything, so it depends on
+/// whose that was: a person's own double click is no reason for a question.
+pub(super) fn doubt(decision: &Decision, first: Option<Owner>) -> Option<Doubt> {
+    match (decision, first?) {
+        (Decision::Start, Owner::Other { uid }) => Some(Doubt::OtherUser { uid }),
+        (Decision::Refuse(Refusal::StartUsed), Owner::Unknown) => Some(Doubt::TwoBrowsers),
+        _ => None,
     }
 }
 

@@ -298,6 +298,24 @@ fn one_answer_only_but_a_reload_is_no_stranger() {
 }
 
 #[test]
+fn who_came_first_decides_what_is_to_be_doubted() {
+    let again = || Decision::Refuse(Refusal::StartUsed);
+    let cases = [
+        (Decision::Start, Owner::Ourselves, None),
+        (Decision::Start, Owner::Unknown, None),
+        (Decision::Start, Owner::Other { uid: 1001 }, Some(Doubt::OtherUser { uid: 1001 })),
+        (Decision::StartAgain, Owner::Unknown, None),
+        (again(), Owner::Ourselves, None),
+        (again(), Owner::Unknown, Some(Doubt::TwoBrowsers)),
+        (Decision::Done, Owner::Unknown, None),
+        (Decision::Refuse(Refusal::WrongState), Owner::Unknown, None),
+    ];
+    for (decision, first, expected) in cases {
+        assert_eq!(doubt(&decision, Some(first)), expected, "{decision:?} after {first:?}");
+    }
+}
+
+#[test]
 fn where_no_answer_is_expected_there_is_no_place_for_one() {
     let rules = Rules { answer: None, ..rules() };
     let decide =

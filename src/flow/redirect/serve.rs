@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::future::poll_fn;
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
@@ -20,7 +21,8 @@ use tokio::task::{AbortHandle, JoinSet, yield_now};
 use tokio::time::{sleep, timeout};
 
 use super::route::{self, Answer, Decision, Progress, Refusal, Rules, START_COOKIE};
-use super::{Notice, pages};
+use super::sockets::{self, Owner};
+use super::{Doubt, Notice, pages};
 use crate::oidc::unguessable;
 
 /// Connections at one time. Browsers open one or two, some of them on suspicion and never used.
@@ -54,6 +56,7 @@ pub(super) struct Shared {
 #[derive(Default)]
 struct Record {
     strangers: BTreeMap<&'static str, u32>,
+    doubt: Option<Doubt>,
     /// Notices given or waiting to be given, so that each is given once.
     known: BTreeSet<Notice>,
     waiting: VecDeque<Notice>,
@@ -100,15 +103,29 @@ impl Shared {
         }
     }
 
-    fn count(&self, stranger: &'static str, notice: Option<Notice>) {
-        tracing::debug!(reason = stranger, "turned away");
+    pub fn doubt(&self) -> Option<Doubt> {
+        lock(&self.record).doubt
+    }
+
+    /// The first doubt stays; each is said.
+    fn note(&self, doubt: Doubt) {
+        lock(&self.record).doubt.get_or_insert(doubt);
+        self.tell(Notice::Doubtful(doubt));
+    }
+
+    fn tell(&self, notice: Notice) {
         let mut record = lock(&self.record);
-        *record.strangers.entry(stranger).or_default() += 1;
-        if let Some(notice) = notice
-            && record.known.insert(notice)
-        {
+        if record.known.insert(notice) {
             record.waiting.push_back(notice);
             self.noticed.notify_one();
+        }
+    }
+
+    fn count(&self, stranger: &'static str, notice: Option<Notice>) {
+        tracing::debug!(reason = stranger, "turned away");
+        *lock(&self.record).strangers.entry(stranger).or_default() += 1;
+        if let Some(notice) = notice {
+            self.tell(notice);
         }
     }
 }
@@ -147,7 +164,7 @@ pub(super) async fn accept(mut listeners: Vec<TcpListener>, shared: Arc<Shared>)
                 None => continue,
             }
         }
-        let connection = Arc::new(Connection::new(Arc::clone(&shared)));
+        let connection = Arc::new(Connection::new(Arc::clone(&shared), &stream));
         let task = tasks.spawn(converse(stream, Arc::clone(&connection)));
         open.push_back((task, connection));
         // Lets the newcomer read what has already arrived, before the next in the queue may push it out.
@@ -158,6 +175,8 @@ pub(super) async fn accept(mut listeners: Vec<TcpListener>, shared: Arc<Shared>)
 /// One connection, which carries one request.
 struct Connection {
     shared: Arc<Shared>,
+    /// The browser's address, and ours, as this connection has them.
+    ends: Option<(SocketAddr, SocketAddr)>,
     spoken: AtomicBool,
     parting: Mutex<Option<Parting>>,
 }
@@ -170,8 +189,14 @@ enum Parting {
 }
 
 impl Connection {
-    fn new(shared: Arc<Shared>) -> Self {
-        Self { shared, spoken: AtomicBool::new(false), parting: Mutex::new(None) }
+    fn new(shared: Arc<Shared>, stream: &TcpStream) -> Self {
+        let ends = stream.peer_addr().ok().zip(stream.local_addr().ok());
+        Self { shared, ends, spoken: AtomicBool::new(false), parting: Mutex::new(None) }
+    }
+
+    /// Whose browser this is.
+    fn owner(&self) -> Owner {
+        self.ends.map_or(Owner::Unknown, |(browser, here)| sockets::owner(browser, here))
     }
 
     /// Whether a complete request has arrived.
@@ -225,16 +250,23 @@ async fn answer(State(connection): State<Arc<Connection>>, request: Request) -> 
     let (head, _) = request.into_parts();
     let shared = &connection.shared;
     tracing::debug!(method = %head.method, target = shared.rules.describe(&head), "request");
-    let decision = {
+    let (decision, doubt) = {
         let mut progress = lock(&shared.progress);
         let decision = route::decide(&shared.rules, &progress, &head);
         match &decision {
-            Decision::Start => progress.browser = Some(unguessable(16)),
+            Decision::Start => {
+                progress.browser = Some(unguessable(16));
+                progress.owner = Some(connection.owner());
+            }
             Decision::Accept(_, fingerprint) => progress.answered = Some(*fingerprint),
             _ => {}
         }
-        decision
+        let doubt = route::doubt(&decision, progress.owner);
+        (decision, doubt)
     };
+    if let Some(doubt) = doubt {
+        shared.note(doubt);
+    }
     match decision {
         Decision::Start => start(&connection, true),
         Decision::StartAgain => start(&connection, false),
@@ -245,7 +277,7 @@ async fn answer(State(connection): State<Arc<Connection>>, request: Request) -> 
         }
         Decision::Done => send_to_outcome(shared),
         Decision::Outcome => outcome(&connection).await,
-        Decision::Refuse(refusal) => refuse(shared, refusal),
+        Decision::Refuse(refusal) => refuse(shared, refusal, refusal.notice().filter(|_| doubt.is_none())),
     }
 }
 
@@ -287,8 +319,9 @@ async fn outcome(connection: &Connection) -> Response<Body> {
     pages::page(StatusCode::OK, page.unwrap_or_else(pages::working))
 }
 
-fn refuse(shared: &Shared, refusal: Refusal) -> Response<Body> {
-    shared.count(refusal.name(), refusal.notice());
+/// `notice` is what the person is told of it.
+fn refuse(shared: &Shared, refusal: Refusal, notice: Option<Notice>) -> Response<Body> {
+    shared.count(refusal.name(), notice);
     let mut response = pages::page(refusal.status(), pages::neutral());
     if refusal.status() == StatusCode::METHOD_NOT_ALLOWED {
         response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET"));

@@ -1,6 +1,7 @@
-//! Who holds a port: the difference between "address in use" and knowing which window to close.
+//! Whose a socket is. Of a port that is taken: which window to close. Of a browser that comes: whether it is a program
+//! of the person's own.
 //!
-//! Linux tells through `/proc`; elsewhere the holder stays unknown.
+//! Linux tells through `/proc`, to everybody and of everybody; elsewhere the answer is "unknown".
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -39,10 +40,48 @@ impl fmt::Display for Holder {
     }
 }
 
-/// Finds the listener that keeps `address` from being bound. Never fails: not knowing is an answer.
-pub(super) fn find(address: SocketAddr) -> Holder {
+/// Whose program is at the other end of a loopback connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Owner {
+    /// The user that we are, or root, from whom nothing can be kept.
+    Ourselves,
+    Other {
+        uid: u32,
+    },
+    Unknown,
+}
+
+/// Finds out whose the socket at `client` is, which is connected to ours at `server`.
+pub(super) fn owner(client: SocketAddr, server: SocketAddr) -> Owner {
     #[cfg(target_os = "linux")]
-    return find_in(Path::new("/proc"), address).unwrap_or(Holder::Unknown);
+    return owner_in(Path::new("/proc"), client, server, rustix::process::getuid().as_raw()).unwrap_or(Owner::Unknown);
+    #[cfg(not(target_os = "linux"))]
+    {
+        let _ = (client, server);
+        Owner::Unknown
+    }
+}
+
+/// `we` is our user id.
+#[cfg(target_os = "linux")]
+fn owner_in(proc: &Path, client: SocketAddr, server: SocketAddr, we: u32) -> Option<Owner> {
+    const ROOT: u32 = 0;
+    /// What a user looks like whom our user namespace does not know (`/proc/sys/kernel/overflowuid`).
+    const UNMAPPED: u32 = 65534;
+    let client = sockets(proc).find(|socket| socket.connects(client, server))?;
+    // A socket that its program has closed has no inode, and shows root as its owner.
+    match client.uid {
+        _ if client.inode == 0 => None,
+        UNMAPPED => None,
+        uid if uid == we || uid == ROOT => Some(Owner::Ourselves),
+        uid => Some(Owner::Other { uid }),
+    }
+}
+
+/// Finds the listener that keeps `address` from being bound. Never fails: not knowing is an answer.
+pub(super) fn holder(address: SocketAddr) -> Holder {
+    #[cfg(target_os = "linux")]
+    return holder_in(Path::new("/proc"), address).unwrap_or(Holder::Unknown);
     #[cfg(not(target_os = "linux"))]
     {
         let _ = address;
@@ -52,11 +91,8 @@ pub(super) fn find(address: SocketAddr) -> Holder {
 
 /// `proc` is the root of a procfs (proc(5)).
 #[cfg(target_os = "linux")]
-fn find_in(proc: &Path, address: SocketAddr) -> Option<Holder> {
-    let socket = ["net/tcp", "net/tcp6"]
-        .iter()
-        .filter_map(|table| fs::read_to_string(proc.join(table)).ok())
-        .find_map(|table| table.lines().filter_map(Listening::parse).find(|socket| socket.blocks(address)))?;
+fn holder_in(proc: &Path, address: SocketAddr) -> Option<Holder> {
+    let socket = sockets(proc).find(|socket| socket.blocks(address))?;
     let holder = process_with_socket(proc, socket.inode).map(|pid| {
         let name = fs::read_to_string(proc.join(pid.to_string()).join("comm")).unwrap_or_default();
         match name.trim_end() {
@@ -82,29 +118,43 @@ fn process_with_socket(proc: &Path, inode: u64) -> Option<u32> {
     })
 }
 
-/// One line of `/proc/net/tcp{,6}`: a socket in state LISTEN.
+/// The TCP sockets of this machine (of this network namespace, to be exact).
 #[cfg(target_os = "linux")]
-struct Listening {
+fn sockets(proc: &Path) -> impl Iterator<Item = Socket> {
+    let tables = ["net/tcp", "net/tcp6"].map(|table| fs::read_to_string(proc.join(table)).unwrap_or_default());
+    tables.into_iter().flat_map(|table| table.lines().filter_map(Socket::parse).collect::<Vec<_>>())
+}
+
+/// One line of `/proc/net/tcp{,6}`. IPv4 addresses are IPv4 addresses in both.
+#[cfg(target_os = "linux")]
+struct Socket {
     local: SocketAddr,
+    remote: SocketAddr,
+    listens: bool,
     uid: u32,
     inode: u64,
 }
 
 #[cfg(target_os = "linux")]
-impl Listening {
+impl Socket {
     fn parse(line: &str) -> Option<Self> {
         const LISTEN: &str = "0A";
         let mut fields = line.split_ascii_whitespace().skip(1);
         let local = parse_address(fields.next()?)?;
-        let state = fields.nth(1)?;
+        let remote = parse_address(fields.next()?)?;
+        let listens = fields.next()? == LISTEN;
         let uid = fields.nth(3)?.parse().ok()?;
         let inode = fields.nth(1)?.parse().ok()?;
-        (state == LISTEN).then_some(Self { local, uid, inode })
+        Some(Self { local, remote, listens, uid, inode })
     }
 
     fn blocks(&self, address: SocketAddr) -> bool {
-        let ip = self.local.ip().to_canonical();
-        self.local.port() == address.port() && (ip == address.ip() || ip.is_unspecified())
+        let ip = self.local.ip();
+        self.listens && self.local.port() == address.port() && (ip == address.ip() || ip.is_unspecified())
+    }
+
+    fn connects(&self, client: SocketAddr, server: SocketAddr) -> bool {
+        !self.listens && (self.local, self.remote) == (client, server)
     }
 }
 
@@ -126,13 +176,13 @@ fn parse_address(text: &str) -> Option<SocketAddr> {
         16 => <[u8; 16]>::try_from(bytes).ok()?.into(),
         _ => return None,
     };
-    rest.is_empty().then_some(SocketAddr::new(ip, u16::from_str_radix(port, 16).ok()?))
+    rest.is_empty().then_some(SocketAddr::new(ip.to_canonical(), u16::from_str_radix(port, 16).ok()?))
 }
 
 #[cfg(test)]
 #[cfg(target_os = "linux")]
 mod tests {
-    use std::net::TcpListener;
+    use std::net::{TcpListener, TcpStream};
     use std::os::unix::fs::symlink;
 
     use super::*;
@@ -144,7 +194,7 @@ mod tests {
             ("0100007F:69D9", Some("127.0.0.1:27097")),
             ("00000000:0050", Some("0.0.0.0:80")),
             ("00000000000000000000000001000000:69D9", Some("[::1]:27097")),
-            ("0000000000000000FFFF00000100007F:69D9", Some("[::ffff:127.0.0.1]:27097")),
+            ("0000000000000000FFFF00000100007F:69D9", Some("127.0.0.1:27097")),
             ("0100007F", None),
             ("0100007:69D9", None),
             ("0100007F00:69D9", None),
@@ -160,10 +210,51 @@ mod tests {
     fn a_listener_of_our_own_is_found_with_pid_and_name() {
         for local in ["127.0.0.1:0", "[::1]:0"] {
             let listener = TcpListener::bind(local).unwrap();
-            match find(listener.local_addr().unwrap()) {
+            match holder(listener.local_addr().unwrap()) {
                 Holder::Process { pid, name } => assert_eq!((pid, name.is_empty()), (std::process::id(), false)),
                 other => panic!("{local}: {other:?}"),
             }
+        }
+    }
+
+    #[test]
+    fn a_client_of_our_own_is_known_as_such() {
+        for local in ["127.0.0.1:0", "[::1]:0"] {
+            let listener = TcpListener::bind(local).unwrap();
+            let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+            let (server, from) = listener.accept().unwrap();
+            assert_eq!(owner(from, server.local_addr().unwrap()), Owner::Ourselves, "{local}");
+            drop(client);
+            assert_eq!(owner(from, server.local_addr().unwrap()), Owner::Unknown, "{local}, closed");
+        }
+    }
+
+    /// The client's line, the server's own of the same connection, and another connection to the same port.
+    #[test]
+    #[cfg(target_endian = "little")]
+    fn whose_a_client_is_comes_from_its_own_end_of_the_connection() {
+        let seen = |table: &str, uid: u32, inode: u32| {
+            let proc = tempfile::tempdir().unwrap();
+            fs::create_dir(proc.path().join("net")).unwrap();
+            let (client, server) = match table {
+                "net/tcp" => ("0100007F:C350", "0100007F:69D9"),
+                _ => ("0000000000000000FFFF00000100007F:C350", "0000000000000000FFFF00000100007F:69D9"),
+            };
+            let text = format!(
+                "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n\
+                 \x20  0: {server} {client} 01 00000000:00000000 00:00000000 00000000  1000        0 41 1 0 20\n\
+                 \x20  1: 0100007F:C351 {server} 01 00000000:00000000 00:00000000 00000000  1002        0 42 1 0 20\n\
+                 \x20  2: {client} {server} 01 00000000:00000000 00:00000000 00000000  {uid}        0 {inode} 1 0 20\n"
+            );
+            fs::write(proc.path().join(table), text).unwrap();
+            owner_in(proc.path(), "127.0.0.1:50000".parse().unwrap(), "127.0.0.1:27097".parse().unwrap(), 1000)
+        };
+        for table in ["net/tcp", "net/tcp6"] {
+            assert_eq!(seen(table, 1000, 7), Some(Owner::Ourselves), "{table}");
+            assert_eq!(seen(table, 0, 7), Some(Owner::Ourselves), "{table}");
+            assert_eq!(seen(table, 1001, 7), Some(Owner::Other { uid: 1001 }), "{table}");
+            assert_eq!(seen(table, 65534, 7), None, "{table}");
+            assert_eq!(seen(table, 0, 0), None, "{table}");
         }
     }
 
@@ -184,18 +275,18 @@ mod tests {
              \x20  1: 0100007F:69D9 00000000:0000 0A 00000000:00000000 00:00000000 00000000  1001        0 42 1 0 20\n",
         );
         let address = "127.0.0.1:27097".parse().unwrap();
-        assert_eq!(find_in(proc.path(), address), Some(Holder::User { uid: 1001 }));
-        assert_eq!(find_in(proc.path(), "127.0.0.1:27098".parse().unwrap()), None);
+        assert_eq!(holder_in(proc.path(), address), Some(Holder::User { uid: 1001 }));
+        assert_eq!(holder_in(proc.path(), "127.0.0.1:27098".parse().unwrap()), None);
 
         put("77/comm", "mongosh\n");
         fs::create_dir_all(proc.path().join("77/fd")).unwrap();
         symlink("socket:[42]", proc.path().join("77/fd/9")).unwrap();
-        let holder = find_in(proc.path(), address).unwrap();
+        let holder = holder_in(proc.path(), address).unwrap();
         assert_eq!(holder, Holder::Process { pid: 77, name: "mongosh".into() });
         assert_eq!(holder.to_string(), "`mongosh` (process 77)");
         for name in ["mdb-login", "mdb-login-full"] {
             put("77/comm", &format!("{name}\n"));
-            assert_eq!(find_in(proc.path(), address), Some(Holder::Sibling { pid: 77 }));
+            assert_eq!(holder_in(proc.path(), address), Some(Holder::Sibling { pid: 77 }));
         }
     }
 }
