@@ -109,7 +109,9 @@ impl Session<'_> {
             FlowChoice::Device => None,
             // Bound before anybody is asked anything, and whether the provider has a device flow is not known yet.
             FlowChoice::Browser => match self.listen() {
-                Err(unbound) if !self.settings.device_fallback => return Err(self.cannot_listen(&unbound, true)),
+                Err(unbound) if !self.settings.device_fallback => {
+                    return Err(cannot_listen(&unbound, Some(&self.command("login"))));
+                }
                 bound => Some(bound),
             },
         };
@@ -129,7 +131,7 @@ impl Session<'_> {
             login_command: self.command("login"),
         };
         let listener = match bound {
-            Some(Err(unbound)) if !context.offers_device() => return Err(self.cannot_listen(&unbound, false)),
+            Some(Err(unbound)) if !context.offers_device() => return Err(cannot_listen(&unbound, None)),
             Some(Err(_)) => {
                 self.ui.tell("no redirect port is free; using a device code, as the profile allows");
                 None
@@ -195,24 +197,6 @@ impl Session<'_> {
             }
         }
         Err(unbound)
-    }
-
-    /// `device`: the provider may have a device flow.
-    fn cannot_listen(&self, unbound: &Unbound<'_>, device: bool) -> Error {
-        let uris = unbound.iter().map(|(uri, _)| format!("`{uri}`")).collect::<Vec<_>>().join(", ");
-        let error = Error::new(Kind::PortTaken, format!("cannot listen for the browser's answer on {uris}"));
-        let error = unbound.iter().fold(error, |error, (_, cause)| error.because(cause));
-        let mut hints: Vec<&str> = unbound.iter().filter_map(|(_, cause)| cause.hint()).collect();
-        hints.dedup();
-        let error = hints.into_iter().fold(error, Error::hint);
-        if device {
-            error.hint(format!(
-                "or sign in with a code, if the provider offers it: `{} --device`",
-                self.command("login")
-            ))
-        } else {
-            error
-        }
     }
 
     /// The provider's keys. One more try, because a person has already signed in.
@@ -373,9 +357,46 @@ impl Session<'_> {
     }
 }
 
+/// `login_command` is given where the provider may have a device flow.
+fn cannot_listen(unbound: &[(&RedirectUri, BindError)], login_command: Option<&str>) -> Error {
+    let uris = unbound.iter().map(|(uri, _)| format!("`{uri}`")).collect::<Vec<_>>().join(", ");
+    let error = Error::new(Kind::PortTaken, format!("cannot listen for the browser's answer on {uris}"));
+    let error = unbound.iter().fold(error, |error, (_, cause)| error.because(cause));
+    let mut hints: Vec<&str> = unbound.iter().filter_map(|(_, cause)| cause.hint()).collect();
+    hints.dedup();
+    let error = hints.into_iter().fold(error, Error::hint);
+    match login_command {
+        Some(command) => error.hint(format!("or sign in with a code, if the provider offers it: `{command} --device`")),
+        None => error,
+    }
+}
+
 /// Not verified: without an ID token nothing more is known, and only names are taken from it.
 fn by_access_token(token: &Secret) -> Identity {
     let claims = decode_jwt(token.expose()).map(|decoded| decoded.claims).unwrap_or_default();
     let subject = claims.get("sub").and_then(|sub| sub.as_str()).unwrap_or("unknown").to_owned();
     Identity { subject, name: id_token::display_name(&claims), audience: Vec::new() }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+    use crate::settings::RedirectHost;
+
+    #[test]
+    fn what_the_system_said_of_a_port_is_repeated_and_only_a_holder_is_to_be_ended() {
+        let uri = RedirectUri { host: RedirectHost::V4, port: 80, path: "/redirect".into() };
+        let source = io::Error::from_raw_os_error(13);
+        let said = source.to_string();
+        let denied = BindError::Denied { address: ([127, 0, 0, 1], 80).into(), source };
+        let error = cannot_listen(&[(&uri, denied)], Some("mdb-login login"));
+        assert_eq!(error.causes(), ["the system does not allow listening on `127.0.0.1:80`", &said]);
+        assert!(!error.hints().iter().any(|hint| hint.contains("end that")), "{error:?}");
+        assert_eq!(
+            error.hints().last().unwrap(),
+            "or sign in with a code, if the provider offers it: `mdb-login login --device`"
+        );
+    }
 }

@@ -190,6 +190,7 @@ fn a_browser_that_fails_is_reported_and_the_wait_goes_on() {
     for (command, expected) in [
         (script.as_str(), "`[HOME]/browser` failed (exit status: 3)"),
         ("no-such-browser --new-tab", "`no-such-browser` is in no directory of PATH"),
+        ("/dev/null", "`/dev/null` could not be started: Permission denied (os error 13)"),
     ] {
         sandbox.env("MDB_LOGIN_BROWSER", command);
         let mut login = sandbox.spawn(["login"]);
