@@ -56,6 +56,7 @@ fn where_nobody_can_be_asked_nothing_of_a_stranger_is_kept() {
     answered(&page, "grace");
     let login = login.wait().exits(10);
     assert!(login.stderr().contains("error: grace@example.com has signed in, and that may not be you"), "{login:?}");
+    assert!(!login.stderr().contains("type y"), "{login:?}");
     sandbox.run(["token"]).exits(4);
     assert!(sandbox.files_with("refresh_token").is_empty());
 }
