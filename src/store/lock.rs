@@ -211,7 +211,7 @@ mod tests {
         state_dir: &Path,
         kind: LockKind,
         deadline: Duration,
-        answer: impl FnMut(Duration) -> Option<T>,
+        answer: impl FnMut() -> Option<T>,
     ) -> Result<Waited<T>> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         runtime.block_on(SessionLock::acquire(state_dir, &key().id(), kind, deadline, answer))

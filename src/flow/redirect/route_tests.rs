@@ -267,7 +267,7 @@ fn the_issuer_is_compared_as_a_string_and_ends_the_attempt() {
 
 #[test]
 fn what_is_no_answer_ends_nothing_whatever_its_issuer() {
-    let promised = Rules { iss_promised: true, ..rules() };
+    let promised = iss_promised();
     for query in ["", "&code=", "&error=", "&code=a%00b"] {
         for iss in ["", "&iss=https%3A%2F%2Flogin.example.com%2Ftenant", "&iss=https%3A%2F%2Fevil.example"] {
             let head = with_state(&format!("{query}{iss}"));
