@@ -16,6 +16,7 @@ mod oidc;
 mod secret;
 mod session;
 mod settings;
+mod signals;
 mod store;
 mod ui;
 

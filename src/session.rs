@@ -22,10 +22,10 @@ pub use sign_out::{Revocation, SignedOut};
 
 use crate::clock::unix_now;
 use crate::error::{Error, Kind, Result};
-use crate::flow::signals;
 use crate::http::{Http, HttpOptions};
 use crate::oidc::token::ClientIdentity;
 use crate::settings::{Origin, SESSION_SETTINGS, Settings, schema};
+use crate::signals;
 use crate::store::cache::{self, CachedToken};
 use crate::store::index::{self, IndexEntry};
 use crate::store::lock::{LockKind, SessionLock, Waited};

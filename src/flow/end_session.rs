@@ -6,10 +6,10 @@ use url::Url;
 
 use super::browser;
 use super::redirect::{Expectation, Listener};
-use super::signals;
 use super::surroundings::Surroundings;
 use crate::error::{Error, Kind, Result};
 use crate::settings::Settings;
+use crate::signals;
 use crate::ui::Ui;
 
 /// How long the browser has to come for the address.

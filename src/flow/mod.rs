@@ -6,7 +6,6 @@ pub mod device;
 pub mod end_session;
 pub mod keys;
 pub mod redirect;
-pub mod signals;
 pub mod surroundings;
 
 use crate::http::Http;
