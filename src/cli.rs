@@ -42,11 +42,13 @@ Examples:
   mdb-login profile set prod issuer=https://login.example.com client_id=0oa1
   mdb-login
   mdb-login token
+  mdb-login exec -- mongosh mongodb://db.example.com
 
 Exit codes:
   0 done   1 failed   2 usage   3 configuration   4 login required   5 denied   6 timed out
   7 network or provider unavailable, try again   8 keyring or store   9 redirect port taken
-  10 security rule broken by an answer   130 interrupted")]
+  10 security rule broken by an answer   126 cannot start exec's program   127 exec's program not found
+  130 interrupted")]
 pub struct Cli {
     #[command(flatten)]
     pub global: GlobalArgs,
@@ -96,6 +98,7 @@ impl GlobalArgs {
 pub enum Command {
     Login(LoginArgs),
     Token(TokenArgs),
+    Exec(ExecArgs),
     Status(StatusArgs),
     Logout(LogoutArgs),
     Profile(ProfileArgs),
@@ -160,6 +163,47 @@ pub struct TokenArgs {
     pub force_refresh: bool,
     #[arg(long, value_name = "DURATION", help = schema::MIN_TTL.flag_help)]
     pub min_ttl: Option<String>,
+    #[command(flatten)]
+    pub session: SessionArgs,
+}
+
+/// Run a program that gets live tokens
+///
+/// Starts the program with the session handed over, stays behind it while it runs, and ends with its exit code. The
+/// program has the terminal, its signals and all three streams. Each time it needs a token it gets one that is valid in
+/// that moment, renewed if necessary. Never opens a browser: where nobody is signed in it fails with exit code 4 before
+/// anything is started.
+///
+/// mongosh (2.2.7 or later) asks mdb-login by itself, and needs nothing but a connection string with
+/// authMechanism=MONGODB-OIDC. Every other program needs authMechanismProperties=ENVIRONMENT:k8s in its connection
+/// string, and then reads its token from the path that it finds in AZURE_FEDERATED_TOKEN_FILE and
+/// AWS_WEB_IDENTITY_TOKEN_FILE. Prints nothing of its own on stdout, and stores renewed tokens.
+#[derive(Args, Debug)]
+#[command(override_usage = "mdb-login exec [OPTIONS] [TARGET] -- COMMAND [ARGS]...")]
+#[command(after_long_help = "\
+Examples:
+  mdb-login exec -- mongosh 'mongodb://db.example.com/?authMechanism=MONGODB-OIDC'
+  mdb-login exec prod -- mongodump --config dump.yaml
+  mdb-login exec --inject file -- ./report.py
+  mdb-login exec --print-env -- mongosh")]
+pub struct ExecArgs {
+    #[command(flatten)]
+    pub target: TargetArg,
+    /// The program and its arguments
+    #[arg(last = true, value_name = "COMMAND", required_unless_present = "print_env")]
+    pub command: Vec<OsString>,
+    /// How the program gets its tokens
+    #[arg(long, value_enum, value_name = "WAY", default_value = "auto")]
+    pub inject: Inject,
+    /// Show the variables that would be set, and start nothing
+    #[arg(long)]
+    pub print_env: bool,
+    /// Run although this is inside of another `mdb-login exec`
+    #[arg(long)]
+    pub nested: bool,
+    /// Run although AWS or Azure libraries in the program could send its token to the cloud
+    #[arg(long)]
+    pub allow_cloud_env: bool,
     #[command(flatten)]
     pub session: SessionArgs,
 }
@@ -348,6 +392,19 @@ pub enum TokenOutput {
     Json,
     Header,
     Env,
+}
+
+/// How `exec` hands tokens over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Inject {
+    /// mongosh for mongosh, also behind npx; k8s for all others; file where k8s is not available
+    Auto,
+    /// mongosh asks for each token (MONGOSH_OIDC_PARENT_HANDLE)
+    Mongosh,
+    /// A file that is replaced before its token expires (ENVIRONMENT:k8s); if that fails, a FIFO that waits for it
+    K8s,
+    /// The same, and always a plain file
+    File,
 }
 
 /// A shell whose quoting rules `--output env` knows.

@@ -31,6 +31,10 @@ pub enum Kind {
     PortTaken,
     /// An answer broke a security rule and was not used.
     RuleBroken,
+    /// `exec` has found its program, and it could not be started.
+    CannotStart,
+    /// `exec` has not found its program.
+    NotFound,
     /// Ctrl-C or SIGTERM.
     Interrupted,
 }
@@ -48,6 +52,8 @@ impl Kind {
         Self::Store,
         Self::PortTaken,
         Self::RuleBroken,
+        Self::CannotStart,
+        Self::NotFound,
         Self::Interrupted,
     ];
 
@@ -64,6 +70,8 @@ impl Kind {
             Self::Store => 8,
             Self::PortTaken => 9,
             Self::RuleBroken => 10,
+            Self::CannotStart => 126,
+            Self::NotFound => 127,
             Self::Interrupted => 130,
         }
     }
@@ -81,6 +89,8 @@ impl Kind {
             Self::Store => "store",
             Self::PortTaken => "port_taken",
             Self::RuleBroken => "rule_broken",
+            Self::CannotStart => "cannot_start",
+            Self::NotFound => "not_found",
             Self::Interrupted => "interrupted",
         }
     }

@@ -11,6 +11,7 @@ mod commands;
 mod error;
 mod flow;
 mod http;
+mod inject;
 mod log;
 mod oidc;
 mod secret;
@@ -28,7 +29,7 @@ pub fn run_cached() -> Option<ExitCode> {
     hide_memory();
     let cli = cli::parse_cached(std::env::args_os())?;
     let ui = cli.global.ui();
-    commands::run_cached(&cli, &ui).map(|result| finish(result, &ui))
+    commands::run_cached(&cli, &ui).map(|result| finish(result.map(|()| ExitCode::SUCCESS), &ui))
 }
 
 /// Parses, runs, and turns the result into an exit code; nothing else ends the process.
@@ -46,9 +47,9 @@ pub fn run() -> ExitCode {
     finish(commands::run(&cli, &ui), &ui)
 }
 
-fn finish(result: error::Result<()>, ui: &ui::Ui) -> ExitCode {
+fn finish(result: error::Result<ExitCode>, ui: &ui::Ui) -> ExitCode {
     match result {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             ui.error(&error);
             ExitCode::from(error.kind().exit_code())

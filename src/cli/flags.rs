@@ -4,7 +4,7 @@
 
 use clap::{Args, ValueHint};
 
-use super::{GlobalArgs, LoginArgs, LogoutArgs, StatusArgs, TokenArgs};
+use super::{ExecArgs, GlobalArgs, LoginArgs, LogoutArgs, StatusArgs, TokenArgs};
 use crate::settings::{Request, StoreChoice, schema};
 
 const PROVIDER: &str = "Provider";
@@ -107,6 +107,12 @@ impl TokenArgs {
         let mut request = self.session.request(global);
         one(&mut request, &schema::MIN_TTL, &self.min_ttl);
         request
+    }
+}
+
+impl ExecArgs {
+    pub fn request(&self, global: &GlobalArgs) -> Request {
+        self.session.request(global)
     }
 }
 

@@ -6,13 +6,13 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, Subcommand};
 
-use super::{Cli, Command, GlobalArgs, LoginArgs, LogoutArgs, StatusArgs, TokenArgs, complete};
+use super::{Cli, Command, ExecArgs, GlobalArgs, LoginArgs, LogoutArgs, StatusArgs, TokenArgs, complete};
 use crate::error::{Error, Kind};
 use crate::settings::schema;
 use crate::ui::{Ui, foreign};
 
 /// The words that are commands and not a TARGET.
-const COMMANDS: &[&str] = &["login", "token", "status", "logout", "profile", "completions", "man", "help"];
+const COMMANDS: &[&str] = &["login", "token", "exec", "status", "logout", "profile", "completions", "man", "help"];
 
 /// Reads a command line; `args` starts with the program's name.
 ///
@@ -46,6 +46,7 @@ fn target(command: &Command) -> Option<String> {
     match command {
         Command::Login(LoginArgs { target, .. })
         | Command::Token(TokenArgs { target, .. })
+        | Command::Exec(ExecArgs { target, .. })
         | Command::Status(StatusArgs { target, .. })
         | Command::Logout(LogoutArgs { target, .. }) => target.target.clone(),
         Command::Profile(_) | Command::Completions(_) | Command::Man(_) => None,
@@ -270,12 +271,15 @@ mod tests {
             ("login token", "login", Some("token")),
             ("--issuer https://a --client-id token", "login", None),
             ("profile list", "profile", None),
+            ("exec -- token", "exec", None),
+            ("exec prod -- mongosh -p x --json", "exec", Some("prod")),
         ];
         for (line, command, profile) in rows {
             let cli = parsed(line).unwrap_or_else(|error| panic!("{line}: {error}"));
             let name = match cli.command {
                 Command::Login(_) => "login",
                 Command::Token(_) => "token",
+                Command::Exec(_) => "exec",
                 Command::Status(_) => "status",
                 Command::Logout(_) => "logout",
                 Command::Profile(_) => "profile",

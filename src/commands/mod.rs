@@ -1,5 +1,6 @@
 //! One file a command: what it does with a session, and what it says about it.
 
+mod exec;
 mod generate;
 mod login;
 mod logout;
@@ -7,6 +8,8 @@ mod manual;
 mod profile;
 mod status;
 mod token;
+
+use std::process::ExitCode;
 
 use crate::cli::{Cli, Command};
 use crate::error::Result;
@@ -24,10 +27,12 @@ pub fn run_cached(cli: &Cli, ui: &Ui) -> Option<Result<()>> {
 }
 
 /// Runs the command that was typed. Settings are read by those that need them, and by nobody else: help, completions
-/// and manual must work with a broken configuration.
-pub fn run(cli: &Cli, ui: &Ui) -> Result<()> {
+/// and manual must work with a broken configuration. The exit code of a success is 0, or that of the program that `exec`
+/// has run.
+pub fn run(cli: &Cli, ui: &Ui) -> Result<ExitCode> {
     let global = &cli.global;
-    match &cli.command {
+    let done = match &cli.command {
+        Command::Exec(args) => return exec::run(args, &resolve(&args.request(global))?, ui),
         Command::Login(args) => login::run(&resolve(&args.request(global))?, ui),
         Command::Token(args) => token::run(args, &resolve(&args.request(global))?, ui),
         Command::Status(args) if args.all => {
@@ -40,5 +45,6 @@ pub fn run(cli: &Cli, ui: &Ui) -> Result<()> {
         Command::Profile(args) => profile::run(&args.command, global, ui),
         Command::Completions(args) => generate::completions(args, ui),
         Command::Man(args) => generate::man(args, ui),
-    }
+    };
+    done.map(|()| ExitCode::SUCCESS)
 }

@@ -13,28 +13,37 @@ use super::trouble::{Trouble, shown};
 use crate::atomic_file;
 use crate::ui::shell_quoted;
 
+/// In the state folder.
+const SESSIONS: &str = "sessions";
+
 /// More than any file of ours; a reader stops there.
 const MAX_FILE: u64 = 4 * 1024 * 1024;
 
 /// `STATE_DIR/sessions`, made (0700) if it is missing and checked if it is not.
 pub(super) fn sessions(state_dir: &Path) -> Result<PathBuf, Trouble> {
-    make(&state_dir.join("sessions"))?;
-    checked(state_dir)
+    private(state_dir, SESSIONS)
+}
+
+/// The folder `name` in `base`, made (0700) if it is missing, and `base` with it. Checked in any case: ours, and closed
+/// to others.
+pub(super) fn private(base: &Path, name: &str) -> Result<PathBuf, Trouble> {
+    make(&base.join(name))?;
+    checked(base, name)
 }
 
 /// The same for readers: `None` if it is missing, so that a look changes nothing and works with a read-only home.
 pub(super) fn sessions_if_any(state_dir: &Path) -> Result<Option<PathBuf>, Trouble> {
-    match fs::symlink_metadata(state_dir.join("sessions")) {
+    match fs::symlink_metadata(state_dir.join(SESSIONS)) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        _ => checked(state_dir).map(Some),
+        _ => checked(state_dir, SESSIONS).map(Some),
     }
 }
 
-fn checked(state_dir: &Path) -> Result<PathBuf, Trouble> {
-    let folder = state_dir.join("sessions");
-    // The state folder itself may be a link that its owner made (to a larger disk, say); what is inside may not.
-    check_folder(state_dir, &fs::metadata(state_dir).map_err(|error| Trouble::file("look at", state_dir, error))?)?;
-    check_ancestors(state_dir)?;
+fn checked(base: &Path, name: &str) -> Result<PathBuf, Trouble> {
+    let folder = base.join(name);
+    // The base itself may be a link that its owner made (to a larger disk, say); what is inside may not.
+    check_folder(base, &fs::metadata(base).map_err(|error| Trouble::file("look at", base, error))?)?;
+    check_ancestors(base)?;
     check_folder(&folder, &fs::symlink_metadata(&folder).map_err(|error| Trouble::file("look at", &folder, error))?)?;
     Ok(folder)
 }

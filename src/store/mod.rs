@@ -24,7 +24,7 @@ mod record;
 mod secret_service;
 mod trouble;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -36,6 +36,11 @@ use self::parts::Unreadable;
 pub use self::record::{CachedToken, Endpoints, SessionRecord};
 pub use self::trouble::Trouble;
 use crate::error::{Error, Result};
+
+/// The folder `name` in `base`: made if it is missing (0700), and refused if somebody else may have prepared it.
+pub fn private_folder(base: &Path, name: &str) -> Result<PathBuf> {
+    Ok(folder::private(base, name)?)
+}
 
 /// What the person asked for (`--store`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -28,6 +28,10 @@ mod redirect;
 mod completions;
 mod generated;
 
+// Programs that run with a token.
+#[cfg(unix)]
+mod exec;
+
 // The session is kept, and tokens are handed out.
 mod bad_input;
 mod cases;

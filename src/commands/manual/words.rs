@@ -33,15 +33,17 @@ fn point(text: &str) -> Item {
 }
 
 fn is_session_command(names: &[&str]) -> bool {
-    matches!(names, ["login" | "token" | "status" | "logout"])
+    matches!(names, ["login" | "token" | "exec" | "status" | "logout"])
 }
 
 pub fn exit_status(names: &[&str]) -> Vec<Item> {
     use Kind::{
-        Config, Denied, Failed, Interrupted, LoginRequired, PortTaken, RuleBroken, Store, TimedOut, Unavailable, Usage,
+        CannotStart, Config, Denied, Failed, Interrupted, LoginRequired, NotFound, PortTaken, RuleBroken, Store,
+        TimedOut, Unavailable, Usage,
     };
     let done = match names {
         ["token"] => "A token was printed, or written to the file.",
+        ["exec"] => "The program was run and has ended with 0; with `--print-env`, the variables were printed.",
         ["status"] => "Somebody is signed in; with `--all`, the list was printed.",
         ["logout"] => {
             "The session is gone from this machine, or there was none. Whether the provider revoked it is \
@@ -50,10 +52,37 @@ pub fn exit_status(names: &[&str]) -> Vec<Item> {
         _ => "Done.",
     };
     let kinds: &[Kind] = match names {
-        [] | ["login"] => &Kind::ALL,
+        [] => &Kind::ALL,
+        ["login"] => &[
+            Failed,
+            Usage,
+            Config,
+            LoginRequired,
+            Denied,
+            TimedOut,
+            Unavailable,
+            Store,
+            PortTaken,
+            RuleBroken,
+            Interrupted,
+        ],
         ["token"] | ["status"] => {
             &[Failed, Usage, Config, LoginRequired, Denied, TimedOut, Unavailable, Store, RuleBroken, Interrupted]
         }
+        ["exec"] => &[
+            Failed,
+            Usage,
+            Config,
+            LoginRequired,
+            Denied,
+            TimedOut,
+            Unavailable,
+            Store,
+            RuleBroken,
+            CannotStart,
+            NotFound,
+            Interrupted,
+        ],
         ["logout"] => &[Failed, Usage, Config, TimedOut, Store, PortTaken, Interrupted],
         ["profile", ..] => &[Failed, Usage, Config, TimedOut],
         _ => &[Failed, Usage],
@@ -65,6 +94,12 @@ pub fn exit_status(names: &[&str]) -> Vec<Item> {
             "The numbers, and the names that `--json` gives them in `error.code`, are an interface: they keep their \
              meaning. So do the fields of the objects that `--json` prints on stdout while their `schema` is 1; others may \
              be added. Where `mdb-login token` fails, it prints nothing on stdout.",
+        ));
+    }
+    if matches!(names, [] | ["exec"]) {
+        items.push(text(
+            "`mdb-login exec` ends with the status of its program, whatever that is; 128 + n if signal n ended it. The \
+             statuses above are those of `exec` only where it did not start the program.",
         ));
     }
     items
@@ -96,6 +131,8 @@ fn meaning(kind: Kind) -> String {
             "An answer broke a security rule and was not used: a wrong issuer or signature, a token for another \
              audience, a certificate that is not trusted. Or another user of this machine may have signed in."
         }
+        Kind::CannotStart => "The program of `mdb-login exec` was found, and could not be started.",
+        Kind::NotFound => "The program of `mdb-login exec` was not found.",
         Kind::Interrupted => "Ctrl-C, SIGTERM or SIGHUP. Nothing is left half done.",
     };
     format!("{text} (`{}`)", kind.name())
@@ -148,6 +185,16 @@ pub fn environment(names: &[&str]) -> Vec<Item> {
             items.extend(folders);
             items.extend(schema::ALL.iter().map(|setting| setting_variable(setting)));
             items.extend(others());
+            items.extend(of_exec());
+            items
+        }
+        ["exec"] => {
+            let mut items = Vec::from(folders);
+            items.push(text(
+                "An option that names a variable as `[env: …]` takes its value from there where it is not given. \
+                 Every variable is in mdb-login(1). These are set for the program:",
+            ));
+            items.extend(of_exec());
             items
         }
         ["completions"] => vec![term(
@@ -175,6 +222,37 @@ fn setting_variable(setting: &Setting) -> Item {
         Some(flag) => term(setting.env, format!("{} (`{flag}`, `{}`).", setting.help, setting.key)),
         None => term(setting.env, format!("{} (`{}`).", setting.help, setting.key)),
     }
+}
+
+/// What `exec` sets for its program.
+fn of_exec() -> Vec<Item> {
+    vec![
+        term(
+            "MDB_LOGIN_EXEC",
+            "Set by `mdb-login exec` for its program, to the way in which tokens are handed over. Another `exec` inside \
+             of it is refused without `--nested`.",
+        ),
+        term(
+            "MDB_LOGIN_TOKEN_FILE",
+            "Set by `mdb-login exec` to the path that tokens are read from, except for mongosh; to be opened anew for \
+             each token.",
+        ),
+        term(
+            "MDB_LOGIN_TOKEN_EXPIRES_AT",
+            "Set with it: when the token of the start expires, in seconds since 1970. Later ones live longer.",
+        ),
+        term(
+            "AZURE_FEDERATED_TOKEN_FILE, AWS_WEB_IDENTITY_TOKEN_FILE, OIDC_TOKEN_FILE",
+            "Set with it, to the same path: where MongoDB's drivers look with `ENVIRONMENT:k8s` and `ENVIRONMENT:test`. \
+             AWS and Azure libraries look there, too, so `exec` refuses to run where AWS_ROLE_ARN, or AZURE_CLIENT_ID \
+             with AZURE_TENANT_ID, would make them send the token to the cloud, or where one of the first two is set \
+             already; `--allow-cloud-env` overrides that.",
+        ),
+        term(
+            "MONGOSH_OIDC_PARENT_HANDLE",
+            "Set by `mdb-login exec` for mongosh: a key, and the socket at which it asks for tokens.",
+        ),
+    ]
 }
 
 /// What is not ours and read all the same.
@@ -229,8 +307,15 @@ pub fn files(names: &[&str]) -> Vec<Item> {
          and the lock files, which stay. With `--store file` also a `.secret` file with the tokens, mode 0600. Follows \
          XDG_STATE_HOME; on Windows %LOCALAPPDATA%\\mdb-login\\sessions.",
     );
+    let run = term(
+        "$XDG_RUNTIME_DIR/mdb-login/exec-…/",
+        "While `mdb-login exec` runs: the socket or token file of its program, open to you alone. Below \
+         ~/.local/state/mdb-login/run where there is no such folder. Removed at the end of the program, and after a \
+         `kill -9` by the next `mdb-login exec`; a process that the program leaves behind finds nothing there any more.",
+    );
     match names {
-        [] | ["login" | "token" | "status" | "logout"] => vec![config, state],
+        [] | ["exec"] => vec![config, state, run],
+        ["login" | "token" | "status" | "logout"] => vec![config, state],
         ["profile", ..] => {
             let lock = term("~/.config/mdb-login/.config.lock", "Held while config.toml is changed; stays.");
             vec![config, lock]
@@ -264,6 +349,18 @@ pub fn security(names: &[&str]) -> Vec<Item> {
                  with it. On a terminal it stays in the scrollback, which is why there is a warning.",
             ),
             text("The refresh token is never printed, by this or any other command."),
+        ],
+        ["exec"] => vec![
+            text(
+                "The program, and everything that it starts, can have tokens for as long as it runs: run what you trust. \
+                 No token is in its arguments or in its environment. With mongosh the environment has a key for the \
+                 socket, as mongosh's protocol wants it; it is of use to your own processes only, and dies with the run.",
+            ),
+            text(
+                "mongosh hands a token only to hosts that it is told to trust (`--oidcTrustedEndpoint`), and only if the \
+                 server names the provider that the session is with. With `ENVIRONMENT:k8s` no driver checks which host \
+                 it sends the token to: use it for hosts that you trust.",
+            ),
         ],
         ["status"] => vec![text("Prints no tokens. It does print account names and providers.")],
         ["logout"] => vec![text(
@@ -312,8 +409,8 @@ fn program_security() -> Vec<Item> {
         text(
             "Against other users of the machine: the provider's answer is of use to this program alone (PKCE, `state`, \
              `nonce`), the redirect port is held on every loopback address before anything is shown, and mdb-login \
-             puts no secret into an argument or a variable of the programs that it starts. On Linux its memory is \
-             closed to other programs of yours, and to crash dumps.",
+             puts no secret into an argument or a variable of the programs that it starts (but the key that mongosh's \
+             own protocol has there, see mdb-login-exec(1)). On Linux its memory is closed to other programs of yours, and to crash dumps.",
         ),
         text(
             "Against the network: https only (plain http for loopback alone), no redirects, and the provider's answers \

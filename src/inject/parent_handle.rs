@@ -1,0 +1,268 @@
+//! The server behind `MONGOSH_OIDC_PARENT_HANDLE`: HTTP/1.1 on a Unix socket of our own, for one mongosh.
+//!
+//! Only our user can reach the socket, and only who has the key gets an answer; a key is in the environment of mongosh
+//! and of what that starts. All others are sent away, and cannot take the place of who has proved to know it.
+
+use std::collections::{HashMap, VecDeque};
+use std::ffi::OsString;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::extract::{Request, State};
+use axum::http::{Method, Response, StatusCode, header};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use hyper::server::conn::http1;
+use hyper_util::rt::TokioIo;
+use hyper_util::service::TowerToHyperService;
+use serde_json::Value;
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::oneshot;
+use tokio::task::{AbortHandle, JoinSet, yield_now};
+use tokio::time::{sleep, timeout};
+
+use super::message::{self, Call, IdpInfo, Key};
+use super::private_dir::PrivateDir;
+use super::tokens::Tokens;
+use crate::clock::unix_now;
+use crate::error::{Error, Kind, Result};
+use crate::store::cache::CachedToken;
+use crate::ui::foreign;
+
+/// Connections at one time. mongosh opens one a request.
+const CONNECTIONS_MAX: usize = 64;
+/// For a request to arrive whole, with its signature.
+const REQUEST_DEADLINE: Duration = Duration::from_secs(5);
+/// For an answer; a driver waits for its callback for five minutes.
+const ANSWER_DEADLINE: Duration = Duration::from_secs(330);
+const HEAD_MAX: usize = 16 * 1024;
+/// A request of mongosh's has some hundred bytes.
+const BODY_MAX: usize = 64 * 1024;
+/// The pause after a failed accept. EMFILE does not go away by asking again at once.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// How many requests are known again when they are sent once more.
+const CONTEXTS_MAX: usize = 4096;
+/// How many tokens are known by the id that went with them. mongosh keeps one for each of its clients.
+const IDS_MAX: usize = 64;
+
+/// Starts the server on a socket (0600) in `dir`, for as long as the event loop runs. The value of
+/// `MONGOSH_OIDC_PARENT_HANDLE`, which holds the key.
+pub fn serve(dir: &PrivateDir, pin: IdpInfo, tokens: Tokens) -> Result<OsString> {
+    let path = dir.path().join("socket");
+    let failed = |error| {
+        let text = format!("cannot listen on `{}`", foreign(&path.to_string_lossy()));
+        // A socket's path has 107 bytes on Linux, 103 on macOS.
+        Error::new(Kind::Store, text)
+            .because(error)
+            .hint("set `XDG_RUNTIME_DIR` to a folder of your own with a short path")
+    };
+    let listener = UnixListener::bind(&path).map_err(failed)?;
+    fs::set_permissions(&path, Permissions::from_mode(0o600)).map_err(failed)?;
+    let key = Key::new()?;
+    let handle = serde_json::json!([key.expose(), path.to_string_lossy()]).to_string();
+    tokio::spawn(accept(listener, Arc::new(Handle { key, pin, tokens, memory: Mutex::default() })));
+    Ok(handle.into())
+}
+
+/// What all connections share.
+struct Handle {
+    key: Key,
+    pin: IdpInfo,
+    tokens: Tokens,
+    memory: Mutex<Memory>,
+}
+
+/// The oldest entries of the lists are forgotten.
+#[derive(Default)]
+struct Memory {
+    /// The contexts of the requests so far: one that was recorded and is played back has one of them.
+    contexts: VecDeque<String>,
+    /// The ids that went with tokens, and those tokens.
+    ids: VecDeque<(String, CachedToken)>,
+    /// Requests that wait for their token, by context.
+    waiting: HashMap<String, oneshot::Sender<()>>,
+}
+
+impl Memory {
+    /// Takes down a request; `None` if it has been made before. The receiver hears of its abort.
+    fn begin(&mut self, context: &str) -> Option<oneshot::Receiver<()>> {
+        if self.contexts.iter().any(|known| known == context) {
+            return None;
+        }
+        push(&mut self.contexts, context.to_owned(), CONTEXTS_MAX);
+        let (abort, aborted) = oneshot::channel();
+        self.waiting.insert(context.to_owned(), abort);
+        Some(aborted)
+    }
+
+    fn token_with(&self, id: &str) -> Option<CachedToken> {
+        self.ids.iter().find(|(known, _)| known == id).map(|(_, token)| token.clone())
+    }
+}
+
+fn push<T>(list: &mut VecDeque<T>, entry: T, max: usize) {
+    if list.len() >= max {
+        list.pop_front();
+    }
+    list.push_back(entry);
+}
+
+/// Nothing under this lock can panic halfway, so what a poisoned lock guards is whole.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Accepts until the event loop ends; every connection ends with it.
+async fn accept(listener: UnixListener, handle: Arc<Handle>) {
+    let mut tasks = JoinSet::new();
+    let mut open: VecDeque<(AbortHandle, Arc<Connection>)> = VecDeque::new();
+    loop {
+        let stream = match listener.accept().await {
+            Ok((stream, _)) if is_ours(&stream) => stream,
+            Ok(_) => continue,
+            Err(error) => {
+                tracing::debug!(%error, "accepting failed");
+                sleep(ACCEPT_PAUSE).await;
+                continue;
+            }
+        };
+        while tasks.try_join_next().is_some() {}
+        open.retain(|(task, _)| !task.is_finished());
+        if open.len() >= CONNECTIONS_MAX {
+            // The oldest that has not proved to know the key; who waits for a token keeps its place.
+            match open.iter().position(|(_, connection)| !connection.is_proven()) {
+                Some(stranger) => open.remove(stranger).iter().for_each(|(task, _)| task.abort()),
+                None => continue,
+            }
+        }
+        let connection = Arc::new(Connection { handle: Arc::clone(&handle), proven: AtomicBool::new(false) });
+        let task = tasks.spawn(converse(stream, Arc::clone(&connection)));
+        open.push_back((task, connection));
+        // Lets the newcomer read what has already arrived, before the next in the queue may push it out.
+        yield_now().await;
+    }
+}
+
+/// The folder is closed to others already; this is what is left if somebody opens it.
+fn is_ours(stream: &UnixStream) -> bool {
+    stream.peer_cred().is_ok_and(|peer| peer.uid() == rustix::process::geteuid().as_raw())
+}
+
+/// One connection, which carries one request.
+struct Connection {
+    handle: Arc<Handle>,
+    /// A whole request with the right signature has arrived.
+    proven: AtomicBool,
+}
+
+impl Connection {
+    fn is_proven(&self) -> bool {
+        self.proven.load(Ordering::Relaxed)
+    }
+}
+
+async fn converse(stream: UnixStream, connection: Arc<Connection>) {
+    let app = Router::new().fallback(answer).with_state(Arc::clone(&connection));
+    let mut conversation = std::pin::pin!(
+        http1::Builder::new()
+            .max_buf_size(HEAD_MAX)
+            .keep_alive(false)
+            .auto_date_header(false)
+            .serve_connection(TokioIo::new(stream), TowerToHyperService::new(app))
+    );
+    if timeout(REQUEST_DEADLINE, &mut conversation).await.is_err() && connection.is_proven() {
+        let _ = timeout(ANSWER_DEADLINE, conversation).await;
+    }
+}
+
+/// Nothing is signed for a stranger, and nothing told.
+async fn answer(State(connection): State<Arc<Connection>>, request: Request) -> Response<Body> {
+    let refuse = |status: StatusCode, why: &str| {
+        tracing::debug!(why, "a stranger at mongosh's socket");
+        let mut response = Response::new(Body::empty());
+        *response.status_mut() = status;
+        response
+    };
+    let (head, body) = request.into_parts();
+    if head.method != Method::POST {
+        return refuse(StatusCode::METHOD_NOT_ALLOWED, "not POST");
+    }
+    let Ok(body) = to_bytes(body, BODY_MAX).await else {
+        return refuse(StatusCode::PAYLOAD_TOO_LARGE, "too large, or cut off");
+    };
+    let handle = &connection.handle;
+    let mut signatures = head.headers.get_all(message::SIGNATURE).iter();
+    match (signatures.next(), signatures.next()) {
+        (Some(signature), None) if handle.key.verify(&body, signature.as_bytes()) => {}
+        _ => return refuse(StatusCode::UNAUTHORIZED, "wrong signature"),
+    }
+    connection.proven.store(true, Ordering::Relaxed);
+    match handle.reply(&body).await {
+        Ok(reply) => handle.signed(StatusCode::OK, &reply),
+        Err(text) => handle.signed(StatusCode::INTERNAL_SERVER_ERROR, &message::failure(&text)),
+    }
+}
+
+impl Handle {
+    fn signed(&self, status: StatusCode, reply: &Value) -> Response<Body> {
+        let body = reply.to_string();
+        let response = Response::builder()
+            .status(status)
+            .header(header::CONTENT_TYPE, "application/json")
+            .header(message::SIGNATURE, self.key.sign(body.as_bytes()));
+        response.body(Body::from(body)).unwrap_or_default()
+    }
+
+    /// The answer to a request whose signature is right, or the text for mongosh's person.
+    async fn reply(&self, body: &[u8]) -> Result<Value, String> {
+        match message::read(body, &self.pin)? {
+            Call::Token { context, refused } => {
+                let aborted = lock(&self.memory).begin(&context).ok_or("this request has been made before")?;
+                let _ended = Waiting { handle: self, context: &context };
+                tokio::select! {
+                    token = self.token(refused.as_deref()) => token,
+                    _ = aborted => Err("aborted".to_owned()),
+                }
+            }
+            Call::Abort { context } => {
+                if let Some(abort) = lock(&self.memory).waiting.remove(&context) {
+                    let _ = abort.send(());
+                }
+                Ok(message::done())
+            }
+        }
+    }
+
+    /// A token for mongosh; not the one that went with the id `refused`.
+    async fn token(&self, refused: Option<&str>) -> Result<Value, String> {
+        // An id that we do not know says nothing of any token that we have.
+        let refused = refused.and_then(|id| lock(&self.memory).token_with(id));
+        tracing::info!(refused = refused.is_some(), "mongosh asks for a token");
+        let token = match &refused {
+            Some(refused) => self.tokens.successor(refused).await,
+            None => self.tokens.valid().await,
+        };
+        let token = token.map_err(|error| message::story(&error))?;
+        let id = URL_SAFE_NO_PAD.encode(super::random::<16>().map_err(|error| message::story(&error))?);
+        let reply = message::token(token.token.expose(), &id, token.expires_at.saturating_sub(unix_now()));
+        push(&mut lock(&self.memory).ids, (id, token), IDS_MAX);
+        Ok(reply)
+    }
+}
+
+/// A request that waits; whichever way that ends, nobody can abort it afterwards.
+struct Waiting<'a> {
+    handle: &'a Handle,
+    context: &'a str,
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        lock(&self.handle.memory).waiting.remove(self.context);
+    }
+}
