@@ -25,6 +25,8 @@ mod sign_in; // sign in, hand out, renew, sign out
 #[cfg(target_os = "linux")]
 mod calls; // system call by call: what a cached token costs, and a kill at any point of a renewal
 #[cfg(target_os = "linux")]
+mod exec; // a program that is given tokens, and the keyboard
+#[cfg(target_os = "linux")]
 mod fixtures; // the peers themselves are as strict as they claim
 #[cfg(target_os = "linux")]
 mod interactive; // what a person at a terminal sees

@@ -23,6 +23,11 @@ impl Terminal {
         let program = program();
         let line =
             shlex::try_join(std::iter::once(program.to_str().unwrap()).chain(arguments.iter().copied())).unwrap();
+        Self::run(home, &line)
+    }
+
+    /// Starts a program on a terminal of its own: words for a shell.
+    pub fn run(home: &Sandbox, line: &str) -> Self {
         let mut child = home
             .tool("script")
             .args(["--quiet", "--return", "--flush", "--command"])

@@ -1,0 +1,111 @@
+//! `exec` on a terminal: the program has the keyboard, and a shell's job control works as it does without us.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::support::browser::Browser;
+use crate::support::cmd::{Sandbox, program};
+use crate::support::idp::{Idp, SignIn};
+use crate::terminal::{CTRL_C, Terminal};
+
+const CTRL_Z: &[u8] = b"\x1a";
+
+/// Somebody who is signed in.
+fn ada() -> (Idp, Sandbox) {
+    let idp = Idp::start_with(|behaviour| behaviour.sign_in = SignIn::Auto("ada".into()));
+    let sandbox = Sandbox::with(&idp);
+    let mut login = sandbox.spawn(["login"]);
+    Browser::new().sign_in(&login.start_url(), "ada");
+    login.wait().exits(0);
+    (idp, sandbox)
+}
+
+#[track_caller]
+fn wait_for(terminal: &Terminal, text: &str) {
+    terminal.wait_for(text, |written| written.contains(text).then_some(()));
+}
+
+/// An interactive bash with `mdb-login` as `$m`. What it echoes of a typed line must not look like the line's output, so
+/// words that are waited for are typed with a quote in the middle.
+fn shell(sandbox: &Sandbox) -> Terminal {
+    let mut terminal = Terminal::run(sandbox, "bash --norc --noprofile -i");
+    terminal.press(format!("m={}; PS1='$ '; echo rea''dy\n", program().display()).as_bytes());
+    wait_for(&terminal, "ready");
+    terminal
+}
+
+#[test]
+#[ignore = "needs script(1); run tests/run"]
+fn ctrl_c_is_the_program_s() {
+    let (_idp, sandbox) = ada();
+    let script = "trap 'echo caught' INT; echo started; read line; echo \"read $line\"; exit 7";
+    let mut terminal = Terminal::start(&sandbox, &["exec", "--", "bash", "-c", script]);
+    wait_for(&terminal, "started");
+    terminal.press(CTRL_C);
+    wait_for(&terminal, "caught");
+    std::thread::sleep(Duration::from_millis(300));
+    terminal.press(b"on\n");
+    let (code, _, written) = terminal.finish(Duration::from_secs(5));
+    assert_eq!(code, 7, "{written}");
+    assert_eq!(written.matches("caught").count(), 1, "once, and not again from us: {written}");
+    assert!(written.contains("read on"), "{written}");
+}
+
+#[test]
+#[ignore = "needs script(1); run tests/run"]
+fn ctrl_c_that_ends_the_program_ends_us_after_it() {
+    let (_idp, sandbox) = ada();
+    let mut terminal = Terminal::start(&sandbox, &["exec", "--", "sh", "-c", "echo started; exec sleep 60"]);
+    wait_for(&terminal, "started");
+    terminal.press(CTRL_C);
+    let (code, _, written) = terminal.finish(Duration::from_secs(5));
+    assert_eq!(code, 130, "{written}");
+    assert_eq!(runs(&sandbox), 0);
+}
+
+#[test]
+#[ignore = "needs script(1); run tests/run"]
+fn ctrl_z_and_fg_stop_and_continue_both() {
+    let (_idp, sandbox) = ada();
+    let mut terminal = shell(&sandbox);
+    terminal.press(
+        b"$m exec -- sh -c 'echo star\"\"ted; while ! test -e go; do sleep 0.1; done; test -s $OIDC_TOKEN_FILE && echo a''live'\n",
+    );
+    wait_for(&terminal, "started");
+    for round in 1..=3 {
+        terminal.press(CTRL_Z);
+        terminal.wait_for("a stopped job", |written| (written.matches("Stopped").count() >= round).then_some(()));
+        terminal.press(b"fg\n");
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    std::fs::write(sandbox.home().join("go"), "").unwrap();
+    wait_for(&terminal, "alive");
+    terminal.press(b"echo code=$?; exit\n");
+    let (_, _, written) = terminal.finish(Duration::from_secs(5));
+    assert!(written.contains("code=0") && written.matches("Stopped").count() == 3, "{written}");
+}
+
+/// As mongosh does it: the keyboard is raw there, so Ctrl-Z is a key, and only the shell stops itself.
+#[test]
+#[ignore = "needs script(1); run tests/run"]
+fn a_program_that_stops_itself_gives_the_terminal_back() {
+    let (_idp, sandbox) = ada();
+    let mut terminal = shell(&sandbox);
+    terminal.press(b"$m exec -- sh -c 'kill -TSTP $$; echo res\"\"umed; exit 3'\n");
+    wait_for(&terminal, "Stopped");
+    terminal.press(b"jobs; echo at the pro''mpt\n");
+    wait_for(&terminal, "at the prompt");
+    assert_eq!(runs(&sandbox), 1);
+    terminal.press(b"fg\n");
+    wait_for(&terminal, "resumed");
+    terminal.press(b"echo code=$?; exit\n");
+    let (_, _, written) = terminal.finish(Duration::from_secs(5));
+    assert!(written.contains("code=3"), "{written}");
+    assert_eq!(runs(&sandbox), 0);
+}
+
+/// Folders of runs that are there now.
+fn runs(sandbox: &Sandbox) -> usize {
+    let base: PathBuf = sandbox.home().join("xdg-runtime/mdb-login");
+    std::fs::read_dir(base).into_iter().flatten().count()
+}
