@@ -31,6 +31,7 @@ fn main() -> ExitCode {
     let mut report = Report::default();
     cached_token(runs, &mut report);
     memory(&mut report);
+    run_a_program(runs, &mut report);
     one_refresh(parallel, &mut report);
     login(&mut report);
     if report.broken { ExitCode::FAILURE } else { ExitCode::SUCCESS }
@@ -128,6 +129,22 @@ fn cached_token(runs: usize, report: &mut Report) {
     }
     let asked = idp.log().len() - asked;
     report.line("requests at the provider meanwhile", &asked.to_string(), "0", asked == 0);
+}
+
+/// `exec -- true` with a cached token, against `true` itself.
+fn run_a_program(runs: usize, report: &mut Report) {
+    let idp = Idp::start();
+    let sandbox = Sandbox::with(&idp);
+    sign_in(&sandbox);
+    let ways = ["k8s", "mongosh"];
+    let mut candidates = vec![sandbox.tool("true")];
+    candidates.extend(ways.map(|way| sandbox.command(["exec", "--inject", way, "--", "true"])));
+    let times = race(runs, &mut candidates);
+    for (way, time) in ways.iter().zip(&times[1..]) {
+        let more = time.saturating_sub(times[0]);
+        let kept = more <= Duration::from_millis(10);
+        report.line(&format!("exec --inject {way} -- true / true"), &format!("{more:.1?} more"), "at most 10 ms", kept);
+    }
 }
 
 /// A private gnome-keyring, unlocked, with something to look up; `None` where its programs are missing.
