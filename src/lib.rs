@@ -13,6 +13,7 @@ mod flow;
 mod http;
 mod inject;
 mod log;
+mod mongo;
 mod oidc;
 mod secret;
 mod session;

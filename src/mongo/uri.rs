@@ -1,0 +1,411 @@
+//! A MongoDB connection string: what matters for signing in, and the same string made ready for a token.
+//!
+//! Everything that is not about authentication stays exactly as it was written. What a driver would make of it is the
+//! driver's affair ([`super::client`]); refused here is what no driver may get with a token of ours.
+
+use std::fmt;
+
+use url::Host;
+
+use crate::error::{Error, Kind, Result};
+use crate::ui::foreign;
+
+/// The one mechanism that takes an access token.
+pub const MECHANISM: &str = "MONGODB-OIDC";
+
+const STANDARD: &str = "mongodb://";
+const SRV: &str = "mongodb+srv://";
+
+/// Options that switch the verification of the server's certificate off, wholly or in part.
+const UNVERIFIED: &[&str] = &["tlsinsecure", "tlsallowinvalidcertificates", "tlsallowinvalidhostnames"];
+
+/// Whether a text is a connection string, rather than the name of a profile or any other word.
+pub fn is_connection_string(text: &str) -> bool {
+    text.starts_with(STANDARD) || text.starts_with(SRV)
+}
+
+/// A connection string for MONGODB-OIDC. Its `Display` is for people: passwords of key files and proxies are left out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Uri {
+    scheme: &'static str,
+    /// As written, still percent-encoded.
+    user: Option<String>,
+    /// As written: `host[:port]`.
+    hosts: Vec<String>,
+    /// As written, with its slash; may be empty.
+    database: String,
+    /// As written, in order.
+    options: Vec<(String, String)>,
+}
+
+/// How the connection to the server is protected.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Protection {
+    /// TLS with a verified certificate.
+    Verified,
+    /// This option takes the verification away.
+    Unverified(&'static str),
+    /// A proxy of the connection string's own choice is asked to connect, to what it calls by the name of the host.
+    Proxied,
+    /// Plain TCP.
+    None,
+}
+
+impl Uri {
+    /// Reads a connection string.
+    ///
+    /// # Errors
+    /// `Kind::Usage`, with the position of what is wrong (in characters, from 1), and never any part of a password.
+    pub fn parse(text: &str) -> Result<Self> {
+        let (scheme, rest) = [STANDARD, SRV]
+            .into_iter()
+            .find_map(|scheme| Some((scheme, text.strip_prefix(scheme)?)))
+            .ok_or_else(|| refused("it starts with neither `mongodb://` nor `mongodb+srv://`"))?;
+        // A position is where `part`, a slice of `text`, begins in it.
+        let position = |part: &str| {
+            let offset = (part.as_ptr() as usize).saturating_sub(text.as_ptr() as usize);
+            text.get(..offset).map_or(0, |before| before.chars().count()) + 1
+        };
+        if let Some((at, c)) = text.char_indices().find(|(_, c)| c.is_control() || c.is_whitespace()) {
+            let column = text.get(..at).map_or(0, |before| before.chars().count()) + 1;
+            return Err(refused(format!(
+                "character {column} is a {}",
+                if c == ' ' { "space" } else { "control character" }
+            )));
+        }
+        let authority_end = rest.find(['/', '?']).unwrap_or(rest.len());
+        let (authority, tail) = rest.split_at(authority_end);
+        let (user_info, hosts) = match authority.rsplit_once('@') {
+            Some((user_info, hosts)) => (Some(user_info), hosts),
+            None => (None, authority),
+        };
+        let user = user_info.map(|user_info| user_name(user_info, position(user_info))).transpose()?;
+        let hosts: Vec<String> = hosts
+            .split(',')
+            .map(|host| {
+                check_host(host, scheme)
+                    .map_err(|reason| refused(format!("character {}: {reason}", position(host))))
+                    .map(|()| host.to_owned())
+            })
+            .collect::<Result<_>>()?;
+        if scheme == SRV && hosts.len() > 1 {
+            return Err(refused("`mongodb+srv://` takes one host name, whose DNS records list the servers"));
+        }
+        let (database, query) = tail.split_once('?').unwrap_or((tail, ""));
+        let options = query
+            .split('&')
+            .filter(|option| !option.is_empty())
+            .map(|option| match option.split_once('=') {
+                Some((name, value)) if !name.is_empty() => {
+                    decode(value).map_err(|reason| refused(format!("character {}: {reason}", position(value))))?;
+                    Ok((name.to_owned(), value.to_owned()))
+                }
+                _ => Err(refused(format!("character {}: an option is written `name=value`", position(option)))),
+            })
+            .collect::<Result<_>>()?;
+        let uri = Self { scheme, user, hosts, database: database.to_owned(), options };
+        uri.check_authentication()?;
+        Ok(uri)
+    }
+
+    /// That nothing in it speaks of another way to sign in (authentication specification, MONGODB-OIDC).
+    fn check_authentication(&self) -> Result<()> {
+        if let Some(mechanism) = self.option("authMechanism").filter(|mechanism| mechanism != MECHANISM) {
+            return Err(refused(format!("`authMechanism` is `{}`, not `{MECHANISM}`", foreign(&mechanism)))
+                .hint(format!("leave it out, or write `authMechanism={MECHANISM}`")));
+        }
+        if let Some(source) = self.option("authSource").filter(|source| source != "$external") {
+            return Err(refused(format!("`authSource` is `{}`; {MECHANISM} knows only `$external`", foreign(&source)))
+                .hint("leave `authSource` out"));
+        }
+        for (name, _) in self.properties() {
+            match name.as_str() {
+                "ENVIRONMENT" | "TOKEN_RESOURCE" => {}
+                // Whoever writes the string must not decide where a token may go.
+                "ALLOWED_HOSTS" => {
+                    return Err(refused("`ALLOWED_HOSTS` must not be in a connection string")
+                        .hint("run `mdb-login profile set PROFILE allowed_host=HOST`, or give `--trust-host HOST`"));
+                }
+                _ => return Err(refused(format!("`{}` is no property of {MECHANISM}", foreign(&name)))),
+            }
+        }
+        Ok(())
+    }
+
+    /// The user name, decoded. It chooses among the providers of a server that has several.
+    pub fn user(&self) -> Option<String> {
+        self.user.as_deref().and_then(|user| decode(user).ok())
+    }
+
+    /// The same string without its user name.
+    pub fn without_user(&self) -> Self {
+        Self { user: None, ..self.clone() }
+    }
+
+    /// What names the server, whoever asks and however the rest is written: for remembering what it said.
+    pub fn server(&self) -> String {
+        let mut hosts: Vec<String> = self.hosts.iter().map(|host| host.to_ascii_lowercase()).collect();
+        hosts.sort();
+        format!("{}{}", self.scheme, hosts.join(","))
+    }
+
+    /// What connects: no user name, MONGODB-OIDC, and the token from the file that the environment names.
+    pub fn for_token_file(&self) -> Self {
+        let mut uri = self.without_user();
+        uri.set("authMechanism", MECHANISM);
+        uri.set("authSource", "%24external");
+        uri.set("authMechanismProperties", "ENVIRONMENT:k8s");
+        uri
+    }
+
+    /// What connects with a program's own way to get a token.
+    pub fn with_mechanism(&self) -> Self {
+        let mut uri = self.clone();
+        uri.set("authMechanism", MECHANISM);
+        uri
+    }
+
+    /// The `ENVIRONMENT` that the string itself asks for.
+    pub fn environment(&self) -> Option<String> {
+        self.properties().into_iter().find_map(|(name, value)| (name == "ENVIRONMENT").then_some(value))
+    }
+
+    /// How well a token is protected on its way. Certificates are verified unless an option says otherwise, so options are
+    /// all that there is to look at.
+    pub fn protection(&self) -> Protection {
+        let is = |name: &str, wanted: &str| self.option(name).is_some_and(|value| value == wanted);
+        let off = is("tls", "false") || is("ssl", "false");
+        if self.option("proxyHost").is_some() {
+            Protection::Proxied
+        } else if off || !(self.scheme == SRV || is("tls", "true") || is("ssl", "true")) {
+            Protection::None
+        } else {
+            match UNVERIFIED.iter().find(|name| is(name, "true")) {
+                Some(name) => Protection::Unverified(name),
+                None => Protection::Verified,
+            }
+        }
+    }
+
+    /// The value of an option, decoded; names are compared without case, as the specification has it.
+    fn option(&self, name: &str) -> Option<String> {
+        let (_, value) = self.options.iter().rfind(|(known, _)| known.eq_ignore_ascii_case(name))?;
+        decode(value).ok()
+    }
+
+    fn properties(&self) -> Vec<(String, String)> {
+        let text = self.option("authMechanismProperties").unwrap_or_default();
+        text.split(',')
+            .filter(|property| !property.is_empty())
+            .map(|property| property.split_once(':').unwrap_or((property, "")))
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .collect()
+    }
+
+    /// Sets an option, in the place where it is if it is there.
+    fn set(&mut self, name: &str, value: &str) {
+        let first = self.options.iter().position(|(known, _)| known.eq_ignore_ascii_case(name));
+        let mut index = 0;
+        self.options.retain_mut(|(known, old)| {
+            let keep = !known.eq_ignore_ascii_case(name) || Some(index) == first;
+            if Some(index) == first {
+                value.clone_into(old);
+            }
+            index += 1;
+            keep
+        });
+        if first.is_none() {
+            self.options.push((name.to_owned(), value.to_owned()));
+        }
+    }
+}
+
+impl Uri {
+    /// The connection string itself, for programs that connect with it.
+    pub fn text(&self) -> String {
+        self.write(|_, value| value)
+    }
+
+    fn write<'a>(&'a self, shown: impl Fn(&str, &'a str) -> &'a str) -> String {
+        let user = self.user.as_ref().map(|user| format!("{user}@")).unwrap_or_default();
+        // Older drivers insist on the slash before the options.
+        let slash = if self.database.is_empty() && !self.options.is_empty() { "/" } else { &self.database };
+        let mut text = format!("{}{user}{}{slash}", self.scheme, self.hosts.join(","));
+        for (index, (name, value)) in self.options.iter().enumerate() {
+            let value = shown(name, value);
+            text.extend([if index == 0 { "?" } else { "&" }, name, "=", value]);
+        }
+        text
+    }
+}
+
+impl fmt::Display for Uri {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let is_secret = |name: &str| name.to_ascii_lowercase().contains("password");
+        f.write_str(&foreign(&self.write(|name, value| if is_secret(name) { "…" } else { value })))
+    }
+}
+
+/// The user name of `user[:password]`.
+fn user_name(user_info: &str, position: usize) -> Result<String> {
+    let (user, password) = user_info.split_once(':').unwrap_or((user_info, ""));
+    if !password.is_empty() {
+        return Err(refused(format!("it has a password, and {MECHANISM} takes none"))
+            .hint("leave the password out; if it is a real one, have it replaced: it was on a command line"));
+    }
+    if user.contains(['@', '/']) {
+        return Err(refused(format!("character {position}: `@` and `/` in a user name are written `%40` and `%2F`")));
+    }
+    decode(user).map_err(|reason| refused(format!("character {position}: {reason} in the user name")))?;
+    Ok(user.to_owned())
+}
+
+fn check_host(text: &str, scheme: &str) -> Result<(), String> {
+    if text.to_ascii_lowercase().contains("%2f") {
+        return Err("a Unix socket has no name by which it could be trusted".into());
+    }
+    let (host, port) = split_port(text).ok_or("the brackets of an IPv6 address do not match")?;
+    if host.is_empty() {
+        return Err("there is no host".into());
+    }
+    if let Some(port) = port {
+        if scheme == SRV {
+            return Err("`mongodb+srv://` takes no port: the DNS records have it".into());
+        }
+        if !port.parse::<u16>().is_ok_and(|port| port > 0) {
+            return Err("the port must be a number from 1 to 65535".into());
+        }
+    }
+    Host::parse(host).map(drop).map_err(|_| format!("`{}` is no host name", foreign(host)))
+}
+
+/// `host[:port]`, an IPv6 address with its brackets.
+fn split_port(text: &str) -> Option<(&str, Option<&str>)> {
+    if let Some(rest) = text.strip_prefix('[') {
+        let end = rest.find(']')?;
+        let (host, after) = (text.get(..end + 2)?, rest.get(end + 1..)?);
+        return match after.strip_prefix(':') {
+            Some(port) => Some((host, Some(port))),
+            None => after.is_empty().then_some((host, None)),
+        };
+    }
+    Some(text.split_once(':').map_or((text, None), |(host, port)| (host, Some(port))))
+}
+
+fn decode(text: &str) -> Result<String, &'static str> {
+    let bytes = text.as_bytes();
+    for (index, _) in bytes.iter().enumerate().filter(|(_, byte)| **byte == b'%') {
+        if !bytes.get(index + 1..index + 3).is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit)) {
+            return Err("`%` must be followed by two hexadecimal digits");
+        }
+    }
+    percent_encoding::percent_decode_str(text)
+        .decode_utf8()
+        .map(|text| text.into_owned())
+        .map_err(|_| "percent-encoding of something that is not UTF-8")
+}
+
+fn refused(reason: impl fmt::Display) -> Error {
+    Error::new(Kind::Usage, format!("bad connection string: {reason}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_refused_says_where_and_never_a_password() {
+        let rows = [
+            ("http://h", "it starts with neither `mongodb://` nor `mongodb+srv://`"),
+            ("mongodb://", "character 11: there is no host"),
+            ("mongodb://a,,b", "character 13: there is no host"),
+            ("mongodb://h:0", "character 11: the port must be a number from 1 to 65535"),
+            ("mongodb://h:99999", "character 11: the port must be a number from 1 to 65535"),
+            ("mongodb://[::1", "character 11: the brackets of an IPv6 address do not match"),
+            ("mongodb://%2Ftmp%2Fm.sock", "character 11: a Unix socket has no name by which it could be trusted"),
+            ("mongodb://h h", "character 12 is a space"),
+            ("mongodb://h\u{1b}", "character 12 is a control character"),
+            ("mongodb://u%4@h", "character 11: `%` must be followed by two hexadecimal digits in the user name"),
+            ("mongodb://u%ff@h", "character 11: percent-encoding of something that is not UTF-8 in the user name"),
+            ("mongodb://a@b@h", "character 11: `@` and `/` in a user name are written `%40` and `%2F`"),
+            ("mongodb://u:hunter2@h", "it has a password, and MONGODB-OIDC takes none"),
+            ("mongodb+srv://h:1", "character 15: `mongodb+srv://` takes no port: the DNS records have it"),
+            ("mongodb+srv://a,b", "`mongodb+srv://` takes one host name, whose DNS records list the servers"),
+            ("mongodb://h/?tls", "character 14: an option is written `name=value`"),
+            ("mongodb://h/?a=%zz", "character 16: `%` must be followed by two hexadecimal digits"),
+            ("mongodb://h/?authMechanism=SCRAM-SHA-256", "`authMechanism` is `SCRAM-SHA-256`, not `MONGODB-OIDC`"),
+            ("mongodb://h/?authSource=admin", "`authSource` is `admin`; MONGODB-OIDC knows only `$external`"),
+            (
+                "mongodb://h/?authMechanismProperties=ALLOWED_HOSTS:*",
+                "`ALLOWED_HOSTS` must not be in a connection string",
+            ),
+            ("mongodb://h/?authmechanismproperties=X:1", "`X` is no property of MONGODB-OIDC"),
+        ];
+        for (text, expected) in rows {
+            let error = Uri::parse(text).unwrap_err();
+            assert_eq!(error.message(), format!("bad connection string: {expected}"), "for {text}");
+            assert_eq!(error.kind(), Kind::Usage);
+            assert!(!format!("{error:?}").contains("hunter2"));
+        }
+    }
+
+    #[test]
+    fn what_is_not_about_signing_in_stays_as_it_was_written() {
+        for text in [
+            "mongodb://h",
+            "mongodb://ada%40example.com@h:27018/db?retryWrites=false&tls=true",
+            "mongodb://h1,h2:2,[::1]:3/?replicaSet=rs%200",
+            "mongodb+srv://cluster0.example.mongodb.net/test?appName=a&appName=b",
+        ] {
+            assert_eq!(Uri::parse(text).unwrap().text(), text);
+        }
+        let uri = Uri::parse("mongodb://h?tlsCertificateKeyFilePassword=hunter2").unwrap();
+        assert_eq!(uri.text(), "mongodb://h/?tlsCertificateKeyFilePassword=hunter2");
+        assert_eq!(uri.to_string(), "mongodb://h/?tlsCertificateKeyFilePassword=…");
+    }
+
+    #[test]
+    fn made_ready_for_a_token_file() {
+        let tail = "authMechanism=MONGODB-OIDC&authSource=%24external&authMechanismProperties=ENVIRONMENT:k8s";
+        let rows = [
+            ("mongodb://h", format!("mongodb://h/?{tail}")),
+            ("mongodb://ada@h/db?tls=true", format!("mongodb://h/db?tls=true&{tail}")),
+            (
+                "mongodb://h/?authmechanism=MONGODB-OIDC&x=1&authMechanism=MONGODB-OIDC",
+                "mongodb://h/?authmechanism=MONGODB-OIDC&x=1&authSource=%24external&authMechanismProperties=ENVIRONMENT:k8s"
+                    .into(),
+            ),
+        ];
+        for (text, expected) in rows {
+            let ready = Uri::parse(text).unwrap().for_token_file();
+            assert_eq!(ready.text(), expected);
+            assert_eq!(Uri::parse(&expected).unwrap().for_token_file().text(), expected, "a second time changes nothing");
+        }
+    }
+
+    #[test]
+    fn how_the_connection_is_protected() {
+        for (text, expected) in [
+            ("mongodb://h", Protection::None),
+            ("mongodb://h/?tls=true", Protection::Verified),
+            ("mongodb://h/?ssl=true", Protection::Verified),
+            ("mongodb+srv://h", Protection::Verified),
+            ("mongodb+srv://h/?tls=false", Protection::None),
+            ("mongodb+srv://h/?ssl=false", Protection::None),
+            ("mongodb://h/?tls=true&tlsInsecure=true", Protection::Unverified("tlsinsecure")),
+            ("mongodb+srv://h/?TLSallowInvalidHostnames=true", Protection::Unverified("tlsallowinvalidhostnames")),
+            ("mongodb+srv://h/?tlsAllowInvalidCertificates=false", Protection::Verified),
+            ("mongodb://localhost/?proxyHost=p", Protection::Proxied),
+        ] {
+            assert_eq!(Uri::parse(text).unwrap().protection(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn one_server_however_it_is_written() {
+        let server = |text: &str| Uri::parse(text).unwrap().server();
+        assert_eq!(server("mongodb://B:2,a/db?tls=true"), server("mongodb://ada@a,b:2"));
+        assert_ne!(server("mongodb://a"), server("mongodb+srv://a"));
+        assert_eq!(Uri::parse("mongodb://ada%40x@h").unwrap().user().as_deref(), Some("ada@x"));
+    }
+}
