@@ -149,6 +149,14 @@ impl Uri {
         format!("{}{}", self.scheme, hosts.join(","))
     }
 
+    /// The server and everything about the connection, and nothing about signing in.
+    pub fn without_authentication(&self) -> Self {
+        let mut uri = self.without_user();
+        let ours = ["authmechanism", "authmechanismproperties", "authsource"];
+        uri.options.retain(|(name, _)| !ours.contains(&name.to_ascii_lowercase().as_str()));
+        uri
+    }
+
     /// What connects: no user name, MONGODB-OIDC, and the token from the file that the environment names.
     pub fn for_token_file(&self) -> Self {
         let mut uri = self.without_user();
@@ -379,7 +387,11 @@ mod tests {
         for (text, expected) in rows {
             let ready = Uri::parse(text).unwrap().for_token_file();
             assert_eq!(ready.text(), expected);
-            assert_eq!(Uri::parse(&expected).unwrap().for_token_file().text(), expected, "a second time changes nothing");
+            assert_eq!(
+                Uri::parse(&expected).unwrap().for_token_file().text(),
+                expected,
+                "a second time changes nothing"
+            );
         }
     }
 

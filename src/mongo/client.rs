@@ -1,0 +1,389 @@
+//! One short conversation with a server, carried by the official driver: DNS, TLS, topologies and the wire are its work.
+
+use std::error::Error as _;
+use std::future::Future;
+use std::io::Write as _;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use mongodb::Client;
+use mongodb::bson::{Bson, Document, doc};
+use mongodb::error::{Error as DriverError, ErrorKind};
+use mongodb::event::EventHandler;
+use mongodb::event::sdam::SdamEvent;
+use mongodb::options::oidc::{Callback, CallbackContext, IdpServerResponse};
+use mongodb::options::{
+    AuthMechanism, ClientOptions, Credential, DriverInfo, ReadPreference, SelectionCriteria, ServerAddress, Tls,
+};
+use tempfile::NamedTempFile;
+
+use super::hosts::{self, Trust};
+use super::uri::{MECHANISM, Uri};
+use crate::error::{Error, Kind, Result};
+use crate::secret::Secret;
+use crate::ui::foreign;
+
+/// MongoDB 7.0, the first that speaks MONGODB-OIDC.
+const WIRE_VERSION_7_0: i32 = 21;
+
+/// The server and how to get there.
+#[derive(Clone, Copy)]
+pub struct Target<'a> {
+    pub uri: &'a Uri,
+    /// PEM certificates trusted in addition to the platform's.
+    pub ca_file: Option<&'a Path>,
+    /// For the whole conversation, DNS included.
+    pub timeout: Duration,
+}
+
+/// What a server says of the identity provider that people sign in to: the answer to the principal step, as it came.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IdpInfo {
+    pub issuer: String,
+    /// `None` where the server takes tokens of programs only.
+    pub client_id: Option<String>,
+    pub request_scopes: Vec<String>,
+}
+
+/// What a server that has taken the token says.
+#[derive(Clone, Debug)]
+pub struct Verified {
+    pub server_version: String,
+    /// `<prefix>/<principal>`, at `$external`.
+    pub user: String,
+    pub roles: Vec<Role>,
+    /// What the roles allow, if it was asked for: resource and actions.
+    pub privileges: Vec<Privilege>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Role {
+    pub name: String,
+    pub database: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Privilege {
+    pub resource: String,
+    pub actions: Vec<String>,
+}
+
+/// Why there is no answer.
+#[derive(Debug)]
+enum Failure {
+    Driver(DriverError),
+    Deadline,
+}
+
+impl Target<'_> {
+    /// The hosts that the connection string leads to, without ports: its own, or those of its DNS records.
+    ///
+    /// # Errors
+    /// `Kind::Unavailable` where DNS gives none, `Kind::RuleBroken` where it gives hosts of another domain.
+    pub async fn hosts(&self) -> Result<Vec<String>> {
+        Ok(names(&self.resolve().await?))
+    }
+
+    /// Asks the server which identity provider people sign in to, for the user name of the connection string. Nothing
+    /// but that name is sent, so any server may be asked.
+    pub async fn discover(&self) -> Result<IdpInfo> {
+        let mut options = self.resolve().await?;
+        let heard: Arc<Mutex<Option<IdpInfo>>> = Arc::default();
+        let ear = Arc::clone(&heard);
+        let callback = Callback::human(move |context: CallbackContext| {
+            let info = context.idp_info.map(|info| IdpInfo {
+                issuer: info.issuer,
+                client_id: info.client_id,
+                request_scopes: info.request_scopes.unwrap_or_default(),
+            });
+            *lock(&ear) = info;
+            // The conversation ends here: a token is the next step's affair.
+            Box::pin(async { Err(DriverError::custom("heard enough")) })
+        });
+        let mut credential = credential(callback);
+        credential.username = self.uri.user();
+        // The driver's rule guards tokens, and none is sent.
+        credential.mechanism_properties = Some(doc! { "ALLOWED_HOSTS": names(&options) });
+        options.credential = Some(credential);
+        let result = self.converse(options, |client| async move { ping(&client).await }).await;
+        let answer = lock(&heard).take();
+        match (answer, result) {
+            (Some(info), _) => Ok(info),
+            (None, Err(error)) => Err(error),
+            (None, Ok(())) => Err(Error::new(
+                Kind::Denied,
+                format!("`{}` lets everybody in: it does not ask who connects", self.shown()),
+            )),
+        }
+    }
+
+    /// Authenticates with a token, and asks who that makes us.
+    ///
+    /// # Errors
+    /// `Kind::RuleBroken` before anything is sent to a host that is not trusted; `Kind::Denied` where the server refuses
+    /// the token.
+    pub async fn verify(&self, token: &Secret, trust: Trust<'_>, privileges: bool) -> Result<Verified> {
+        let mut options = self.resolve().await?;
+        hosts::check(self.uri, &names(&options), trust)?;
+        let token = token.clone();
+        let callback = Callback::machine(move |_| {
+            let response = IdpServerResponse::builder().access_token(token.expose()).build();
+            Box::pin(async { Ok(response) })
+        });
+        options.credential = Some(credential(callback));
+        self.converse(options, |client| async move {
+            let admin = client.database("admin");
+            let status = doc! { "connectionStatus": 1, "showPrivileges": privileges };
+            let status = admin.run_command(status).selection_criteria(anyone()).await?;
+            let build = admin.run_command(doc! { "buildInfo": 1 }).selection_criteria(anyone()).await?;
+            Ok(verified(&status, &build))
+        })
+        .await
+    }
+
+    /// The driver's options, with the servers' addresses and without any authentication.
+    async fn resolve(&self) -> Result<ClientOptions> {
+        let parsed = ClientOptions::parse(self.uri.without_authentication().text());
+        let parsed = tokio::time::timeout(self.timeout, parsed).await;
+        let mut options = parsed
+            .map_err(|_| self.explain(Failure::Deadline, None))
+            .and_then(|result| result.map_err(|error| self.explain(Failure::Driver(error), None)))?;
+        options.driver_info =
+            Some(DriverInfo::builder().name("mdb-login").version(env!("CARGO_PKG_VERSION").to_owned()).build());
+        options.connect_timeout = Some(self.timeout);
+        options.server_selection_timeout = Some(self.timeout);
+        options.retry_reads = Some(false);
+        Ok(options)
+    }
+
+    async fn converse<T, F>(&self, mut options: ClientOptions, conversation: impl FnOnce(Client) -> F) -> Result<T>
+    where
+        F: Future<Output = mongodb::error::Result<T>>,
+    {
+        // Lives as long as the driver may read it.
+        let _certificates = self.trust_the_platform(&mut options)?;
+        let last_words: Arc<Mutex<LastWords>> = Arc::default();
+        let ear = Arc::clone(&last_words);
+        options.sdam_event_handler = Some(EventHandler::callback(move |event| lock(&ear).hear(event)));
+        let explained = |failure| self.explain(failure, Some(&lock(&last_words)));
+        let client = Client::with_options(options).map_err(|error| explained(Failure::Driver(error)))?;
+        match tokio::time::timeout(self.timeout, conversation(client)).await {
+            Ok(result) => result.map_err(|error| explained(Failure::Driver(error))),
+            Err(_) => Err(explained(Failure::Deadline)),
+        }
+    }
+
+    /// The driver brings certificate authorities of its own; people expect the system's, and their company's.
+    fn trust_the_platform(&self, options: &mut ClientOptions) -> Result<Option<NamedTempFile>> {
+        let Some(Tls::Enabled(tls)) = &mut options.tls else { return Ok(None) };
+        if tls.ca_file_path.is_some() {
+            return Ok(None);
+        }
+        let platform = openssl_probe::probe().cert_file;
+        let Some(own) = self.ca_file else {
+            tls.ca_file_path = platform;
+            return Ok(None);
+        };
+        let failed = |error: std::io::Error| {
+            Error::new(Kind::Config, format!("cannot use the certificates of `{}`", foreign(&own.to_string_lossy())))
+                .because(error)
+        };
+        let mut both = NamedTempFile::new().map_err(failed)?;
+        for path in platform.iter().map(std::path::PathBuf::as_path).chain([own]) {
+            let pem = std::fs::read(path).map_err(failed)?;
+            both.write_all(&pem).and_then(|()| both.write_all(b"\n")).map_err(failed)?;
+        }
+        tls.ca_file_path = Some(both.path().to_owned());
+        Ok(Some(both))
+    }
+
+    fn shown(&self) -> String {
+        foreign(&self.uri.server())
+    }
+
+    /// The words for a failure: what a person can do about it differs more than what the driver says.
+    fn explain(&self, failure: Failure, last_words: Option<&LastWords>) -> Error {
+        let server = self.shown();
+        let driver = match failure {
+            // The operation waited for a server while its monitor failed over and over: the monitor knows why.
+            Failure::Deadline => last_words.and_then(|words| words.failure.clone()),
+            Failure::Driver(error) if matches!(*error.kind, ErrorKind::ServerSelection { .. }) => {
+                last_words.and_then(|words| words.failure.clone()).or(Some(error))
+            }
+            Failure::Driver(error) => Some(error),
+        };
+        let Some(driver) = driver else {
+            return Error::new(
+                Kind::Unavailable,
+                format!("`{server}` did not answer within {} s", self.timeout.as_secs()),
+            )
+            .hint("check the host, the port and the firewall; `--http-timeout` gives it longer");
+        };
+        let too_old =
+            last_words.and_then(|words| words.max_wire_version).is_some_and(|version| version < WIRE_VERSION_7_0);
+        match (&*driver.kind, code(&driver)) {
+            (_, Some(18)) if too_old => too_old_error(&server),
+            (_, Some(18)) => Error::new(Kind::Denied, format!("`{server}` refused: authentication failed")),
+            // MechanismUnavailable, BadValue, and what servers without the mechanism say.
+            (ErrorKind::Authentication { .. }, Some(2 | 59 | 334)) if too_old => too_old_error(&server),
+            (ErrorKind::Authentication { message, .. }, Some(2 | 59 | 334)) => {
+                Error::new(Kind::Denied, format!("`{server}` does not offer {MECHANISM}"))
+                    .because_of(foreign(message))
+                    .hint("it takes MongoDB Enterprise or Atlas, 7.0 or later, with an identity provider configured; Community has none")
+            }
+            (ErrorKind::Authentication { message, .. }, _) => {
+                Error::new(Kind::RuleBroken, format!("`{server}` gave an answer that is no answer to {MECHANISM}"))
+                    .because_of(foreign(message))
+            }
+            (ErrorKind::DnsResolve { message, .. }, _) => dns(&server, message),
+            (ErrorKind::InvalidTlsConfig { message, .. }, _) => {
+                Error::new(Kind::Config, "the TLS options of the connection string cannot be used").because_of(foreign(message))
+            }
+            (ErrorKind::InvalidArgument { message, .. }, _) => {
+                Error::new(Kind::Usage, "bad connection string").because_of(foreign(message))
+            }
+            (ErrorKind::IncompatibleServer { .. }, _) => too_old_error(&server),
+            (ErrorKind::Io(error), _) => io(&server, error),
+            (ErrorKind::InvalidResponse { .. } | ErrorKind::Bson(_) | ErrorKind::BsonDeserialization(_), _) => {
+                Error::new(Kind::Unavailable, format!("`{server}` is not a MongoDB server: its answer is of another protocol"))
+                    .hint("check the host and the port")
+            }
+            _ => Error::new(Kind::Unavailable, format!("`{server}` cannot be used")).because_of(foreign(&driver.to_string())),
+        }
+    }
+}
+
+/// What the driver's monitors have seen.
+#[derive(Default)]
+struct LastWords {
+    max_wire_version: Option<i32>,
+    failure: Option<DriverError>,
+}
+
+impl LastWords {
+    fn hear(&mut self, event: SdamEvent) {
+        match event {
+            SdamEvent::ServerHeartbeatSucceeded(event) => {
+                self.failure = None;
+                self.max_wire_version = event.reply.get_i32("maxWireVersion").ok();
+            }
+            SdamEvent::ServerHeartbeatFailed(event) => self.failure = Some(event.failure),
+            _ => {}
+        }
+    }
+}
+
+fn too_old_error(server: &str) -> Error {
+    Error::new(Kind::Denied, format!("`{server}` is older than MongoDB 7.0, which brought {MECHANISM}"))
+}
+
+fn dns(server: &str, message: &str) -> Error {
+    // The driver has one kind for "no such record" and for "records that lead elsewhere"; only its words differ.
+    let elsewhere = message.contains("domain name") || message.contains("parent domain");
+    if elsewhere {
+        Error::new(Kind::RuleBroken, format!("the DNS records of `{server}` lead to another domain"))
+    } else {
+        Error::new(Kind::Unavailable, format!("DNS knows no servers for `{server}`"))
+            .hint("check the name; `mongodb+srv://` needs an SRV record `_mongodb._tcp.NAME`")
+    }
+    .because_of(foreign(message))
+}
+
+fn io(server: &str, error: &std::io::Error) -> Error {
+    let tls = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+    match (tls, error.kind()) {
+        (Some(rustls::Error::InvalidCertificate(_)), _) => {
+            Error::new(Kind::RuleBroken, format!("`{server}` cannot be trusted")).because(error).hint(
+                "if the certificate is your company's own, add `tlsCAFile=PATH` to the connection string, or give `--ca-file PATH`",
+            )
+        }
+        (Some(_), _) => Error::new(Kind::Unavailable, format!("`{server}` does not speak TLS")).because(error)
+            .hint("check the port, or leave `tls=true` out if the server has no TLS"),
+        (None, std::io::ErrorKind::UnexpectedEof | std::io::ErrorKind::ConnectionReset) => {
+            Error::new(Kind::Unavailable, format!("`{server}` closed the connection without an answer")).because(error)
+                .hint("if the server wants TLS, add `tls=true` to the connection string")
+        }
+        _ => Error::new(Kind::Unavailable, format!("cannot reach `{server}`")).because(error)
+            .hint("check the host, the port and the firewall"),
+    }
+}
+
+/// The server's error code, wherever in the chain of causes the driver has put it.
+fn code(error: &DriverError) -> Option<i32> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let ErrorKind::Command(command) = &*error.kind {
+            return Some(command.code);
+        }
+        next = error.source().and_then(|source| source.downcast_ref::<DriverError>());
+    }
+    None
+}
+
+fn credential(callback: Callback) -> Credential {
+    let mut credential = Credential::default();
+    credential.mechanism = Some(AuthMechanism::MongoDbOidc);
+    credential.source = Some("$external".to_owned());
+    credential.oidc_callback = callback;
+    credential
+}
+
+/// A replica set without a primary can still be asked.
+fn anyone() -> SelectionCriteria {
+    SelectionCriteria::ReadPreference(ReadPreference::Nearest { options: None })
+}
+
+async fn ping(client: &Client) -> mongodb::error::Result<()> {
+    client.database("admin").run_command(doc! { "ping": 1 }).selection_criteria(anyone()).await.map(drop)
+}
+
+fn names(options: &ClientOptions) -> Vec<String> {
+    let name = |address: &ServerAddress| match address {
+        ServerAddress::Tcp { host, .. } => Some(host.clone()),
+        _ => None,
+    };
+    options.hosts.iter().filter_map(name).collect()
+}
+
+fn verified(status: &Document, build: &Document) -> Verified {
+    let text = |document: &Document, key: &str| document.get_str(key).unwrap_or_default().to_owned();
+    let list = |key: &str| -> Vec<Document> {
+        let items = status.get_document("authInfo").and_then(|info| info.get_array(key)).cloned().unwrap_or_default();
+        items.into_iter().filter_map(|item| if let Bson::Document(item) = item { Some(item) } else { None }).collect()
+    };
+    let privilege = |item: &Document| Privilege {
+        resource: item.get_document("resource").map(resource).unwrap_or_default(),
+        actions: item
+            .get_array("actions")
+            .map(|actions| actions.iter().filter_map(Bson::as_str).map(str::to_owned).collect())
+            .unwrap_or_default(),
+    };
+    Verified {
+        server_version: text(build, "version"),
+        user: list("authenticatedUsers").first().map(|user| text(user, "user")).unwrap_or_default(),
+        roles: list("authenticatedUserRoles")
+            .iter()
+            .map(|role| Role { name: text(role, "role"), database: text(role, "db") })
+            .collect(),
+        privileges: list("authenticatedUserPrivileges").iter().map(privilege).collect(),
+    }
+}
+
+/// `db.collection`, with `*` for every one; or what else a resource document names.
+fn resource(resource: &Document) -> String {
+    let part = |key: &str| match resource.get_str(key) {
+        Ok("") => Some("*".to_owned()),
+        Ok(name) => Some(name.to_owned()),
+        Err(_) => None,
+    };
+    match (part("db"), part("collection")) {
+        (Some(db), Some(collection)) => format!("{db}.{collection}"),
+        _ => resource.keys().next().cloned().unwrap_or_default(),
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    // A panic ends the program (`panic = "abort"`), so there is no half-made value behind a poisoned lock.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
