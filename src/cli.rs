@@ -15,11 +15,15 @@ use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::engine::ArgValueCandidates;
 
 pub use complete::{complete, script};
-pub use flags::{BrowserArgs, SessionArgs, SignInArgs};
+pub use flags::{BrowserArgs, HostArgs, NetworkArgs, SessionArgs, SignInArgs};
 pub use parse::{parse, parse_cached, report};
 
+use crate::mongo::uri::is_connection_string;
 use crate::settings::{Request, schema};
 use crate::ui::Ui;
+
+/// How messages name a connection string that stands where a profile may stand.
+pub const TARGET: &str = "TARGET";
 
 const GLOBAL: &str = "Global options";
 
@@ -78,6 +82,9 @@ pub struct GlobalArgs {
     /// The command that a mistyped TARGET probably meant; found by [`parse`].
     #[arg(skip)]
     nearest_command: Option<&'static str>,
+    /// The connection string that was given as TARGET; found by [`parse`].
+    #[arg(skip)]
+    target_uri: Option<String>,
 }
 
 impl GlobalArgs {
@@ -90,7 +97,19 @@ impl GlobalArgs {
 
     /// The request for settings of a command that takes no setting flags.
     pub fn request(&self) -> Request {
-        Request { flags: Vec::new(), profile: self.profile.clone(), nearest_command: self.nearest_command }
+        let target = self.target_uri.iter().map(|uri| (&schema::URI, TARGET, vec![uri.clone()]));
+        Request { flags: target.collect(), profile: self.profile.clone(), nearest_command: self.nearest_command }
+    }
+
+    /// The same with a TARGET.
+    pub fn request_for(&self, target: &str) -> Request {
+        let mut request = self.request();
+        if is_connection_string(target) {
+            request.flags.push((&schema::URI, TARGET, vec![target.to_owned()]));
+        } else {
+            request.profile = Some(target.to_owned());
+        }
+        request
     }
 }
 
@@ -101,6 +120,9 @@ pub enum Command {
     Exec(ExecArgs),
     Status(StatusArgs),
     Logout(LogoutArgs),
+    Discover(DiscoverArgs),
+    Verify(VerifyArgs),
+    Uri(UriArgs),
     Profile(ProfileArgs),
     Completions(CompletionsArgs),
     Man(ManArgs),
@@ -120,12 +142,16 @@ Examples:
   mdb-login login
   mdb-login login prod
   mdb-login login --device
+  mdb-login login mongodb://db.example.com/?tls=true
   mdb-login login --issuer https://login.example.com --client-id 0oa1")]
 pub struct LoginArgs {
     #[command(flatten)]
     pub target: TargetArg,
     #[command(flatten)]
     pub session: SessionArgs,
+    /// Accept the provider that the server names without asking, the first time
+    #[arg(long)]
+    pub trust_server: bool,
     #[command(flatten)]
     pub sign_in: SignInArgs,
     #[command(flatten)]
@@ -255,6 +281,57 @@ pub struct LogoutArgs {
     pub browser: BrowserArgs,
 }
 
+/// Ask a MongoDB server which identity provider people sign in to
+///
+/// Shows issuer, client id and scopes as the server names them, for the user name of the connection string if it has one.
+/// Sends the server nothing else, contacts nobody else, and stores nothing.
+#[derive(Args, Debug)]
+#[command(after_long_help = "\
+Examples:
+  mdb-login discover mongodb://db.example.com/?tls=true
+  mdb-login discover mongodb+srv://ada%40example.com@cluster0.example.mongodb.net --json")]
+pub struct DiscoverArgs {
+    /// Connection string, or a profile that has one
+    #[arg(value_name = "TARGET", id = "target", add = ArgValueCandidates::new(complete::profiles))]
+    pub target: Option<String>,
+    #[command(flatten)]
+    pub network: NetworkArgs,
+}
+
+/// Authenticate at the server for real, and show who that makes you
+///
+/// Connects with the session's token and prints the server's version, your user name and your roles there. A server that
+/// refuses a token gives no reason; what can be known on this side is said. Tokens go to MongoDB's own hosts, to this
+/// machine, and to hosts that you trust.
+#[derive(Args, Debug)]
+#[command(after_long_help = "\
+Examples:
+  mdb-login verify mongodb://localhost
+  mdb-login verify prod --privileges
+  mdb-login verify mongodb://db.example.com/?tls=true --trust-host db.example.com")]
+pub struct VerifyArgs {
+    #[command(flatten)]
+    pub target: TargetArg,
+    /// Also show what the roles allow
+    #[arg(long)]
+    pub privileges: bool,
+    #[command(flatten)]
+    pub hosts: HostArgs,
+    #[command(flatten)]
+    pub session: SessionArgs,
+}
+
+/// Complete a connection string for programs that read the token from a file
+///
+/// Prints it with the mechanism, the source and ENVIRONMENT:k8s, and without its user name. Asks nobody and stores nothing.
+#[derive(Args, Debug)]
+#[command(after_long_help = "Example:\n  mdb-login uri mongodb://db.example.com/?tls=true")]
+pub struct UriArgs {
+    /// Connection string
+    #[arg(value_name = "URI")]
+    pub uri: String,
+}
+
 /// Show and change profiles
 ///
 /// A profile is a named set of settings in config.toml, such as one for each company or environment. What it holds can
@@ -337,6 +414,18 @@ Examples:
         #[arg(value_name = "NEW")]
         new: String,
     },
+    /// Accept the provider that a server names, in place of an earlier one
+    ///
+    /// Asks the server, shows what it said before and what it says now, and remembers the new answer if you agree.
+    #[command(after_long_help = "Example:\n  mdb-login profile trust mongodb://db.example.com/?tls=true")]
+    Trust {
+        /// Connection string, or a profile that has one
+        #[arg(value_name = "TARGET", add = ArgValueCandidates::new(complete::profiles))]
+        target: String,
+        /// Accept it without asking
+        #[arg(long)]
+        yes: bool,
+    },
     /// Remove a profile
     ///
     /// Does not sign out: run `mdb-login logout --profile NAME` first.
@@ -380,7 +469,7 @@ pub struct ManArgs {
 /// Which profile, as an argument. [`parse`] has put it into [`GlobalArgs::profile`], where commands find it.
 #[derive(Args, Debug)]
 pub struct TargetArg {
-    /// Profile to use; the same as --profile
+    /// Profile to use, as --profile; or a connection string, as --uri
     #[arg(value_name = "TARGET", id = "target", add = ArgValueCandidates::new(complete::profiles))]
     target: Option<String>,
 }

@@ -10,8 +10,10 @@ mod client_secret;
 mod explain;
 mod keep;
 mod renew;
+pub mod server;
 mod sign_in;
 mod sign_out;
+mod verify;
 
 use std::path::PathBuf;
 use std::time::Duration;

@@ -26,14 +26,18 @@ pub use values::{
     is_secret_name,
 };
 
-use crate::error::Result;
+use crate::error::{Error, Kind, Result};
+use crate::mongo::uri::Uri;
 pub use crate::store::StoreChoice;
+use crate::store::pins::{self, Pin};
 use crate::store::{SessionId, SessionKey};
 
 /// Everything that can be chosen, immutable once resolved. [`Settings::origin`] says where a value came from.
 #[derive(Clone, Debug)]
 pub struct Settings {
     pub profile: Option<String>,
+    /// The server that is asked for the provider, and connected to.
+    pub uri: Option<Uri>,
     /// https, or http on loopback; byte for byte as written.
     pub issuer: String,
     pub client_id: String,
@@ -58,6 +62,10 @@ pub struct Settings {
     pub nonce: bool,
     pub browser: BrowserChoice,
     pub store: StoreChoice,
+    /// Patterns, beyond the default list of [`crate::mongo::hosts`].
+    pub allowed_hosts: Vec<String>,
+    pub insecure_server: bool,
+    pub endpoint_hosts: Vec<String>,
     /// `None`: the session's own rule.
     pub min_ttl: Option<Duration>,
     /// Of the settings that are not built in.
@@ -86,6 +94,8 @@ pub enum Origin {
     Profile(usize),
     /// This line of `config.toml`, under `[defaults]`.
     Defaults(usize),
+    /// The MongoDB server said so, and the person has accepted it.
+    Server,
     /// The program itself.
     BuiltIn,
 }
@@ -96,6 +106,7 @@ impl fmt::Display for Origin {
             Self::Flag(name) | Self::Env(name) => f.write_str(name),
             Self::Profile(line) => write!(f, "config.toml:{line} (profile)"),
             Self::Defaults(line) => write!(f, "config.toml:{line} (defaults)"),
+            Self::Server => f.write_str("the server"),
             Self::BuiltIn => f.write_str("built-in"),
         }
     }
@@ -120,7 +131,8 @@ impl Origin {
             Self::Env(_) => 1,
             Self::Profile(_) => 2,
             Self::Defaults(_) => 3,
-            Self::BuiltIn => 4,
+            Self::Server => 4,
+            Self::BuiltIn => 5,
         }
     }
 }
@@ -140,6 +152,7 @@ impl Settings {
         }
         let mut settings = Self {
             profile: None,
+            uri: None,
             issuer: key.issuer.clone(),
             client_id: key.client_id.clone(),
             audience: key.audience.clone(),
@@ -189,10 +202,27 @@ impl Settings {
         }
     }
 
+    /// The connection string, for what cannot do without one.
+    ///
+    /// # Errors
+    /// `Kind::Usage`, with the ways to give one.
+    pub fn required_uri(&self) -> Result<&Uri> {
+        self.uri.as_ref().ok_or_else(|| {
+            let error = Error::new(Kind::Usage, "no connection string is given");
+            match &self.profile {
+                Some(profile) => error.hint(format!(
+                    "give one as TARGET or with `--uri`, or run `mdb-login profile set {profile} uri=mongodb://HOST`"
+                )),
+                None => error.hint("give one as TARGET or with `--uri`: `mongodb://HOST` or `mongodb+srv://HOST`"),
+            }
+        })
+    }
+
     /// Nothing set at all; only [`Layers::compose`] makes something whole of it.
     fn blank() -> Self {
         Self {
             profile: None,
+            uri: None,
             issuer: String::new(),
             client_id: String::new(),
             audience: String::new(),
@@ -211,6 +241,9 @@ impl Settings {
             nonce: true,
             browser: BrowserChoice::System,
             store: StoreChoice::Auto,
+            allowed_hosts: Vec::new(),
+            insecure_server: false,
+            endpoint_hosts: Vec::new(),
             min_ttl: None,
             origins: Vec::new(),
         }
@@ -230,10 +263,25 @@ pub fn preview(request: &Request) -> Result<Settings> {
     compose(request, |layers| layers.compose())
 }
 
+/// That what a server says could be used as settings.
+///
+/// # Errors
+/// `Kind::RuleBroken`, naming the field.
+pub fn check_pin(pin: &Pin) -> Result<()> {
+    for setting in schema::ALL {
+        if let Some(input) = layers::said_by_server(pin, setting) {
+            let what = |reason| Error::new(Kind::RuleBroken, format!("the server's `{}` {reason}", setting.key));
+            setting.check(input).map_err(what)?;
+        }
+    }
+    Ok(())
+}
+
 fn compose(request: &Request, how: fn(&Layers<'_>) -> Result<Settings>) -> Result<Settings> {
     let source = load()?;
     let config = source.as_ref().map(file::Source::parse).transpose()?;
-    how(&Layers { request, config: config.as_ref(), environment: &|name| env::var_os(name) })
+    let accepted = |uri: &Uri| pins::read(&dirs::state_dir()?, &uri.server(), uri.user().as_deref());
+    how(&Layers { request, config: config.as_ref(), environment: &|name| env::var_os(name), accepted: &accepted })
 }
 
 /// The settings of the profile that `is_meant`, with those flags of `request` that may be for several providers at once:

@@ -53,6 +53,15 @@ impl Ui {
         }
     }
 
+    /// Asks a question that is answered with yes or no; anything but a yes is a no. Only where [`Ui::can_ask`].
+    pub fn confirm(&self, question: &str) -> Result<bool> {
+        let failed = |error| Error::new(Kind::Failed, "cannot ask").because(error);
+        write!(io::stderr(), "{question} [y/N] ").map_err(failed)?;
+        let mut answer = String::new();
+        io::stdin().read_line(&mut answer).map_err(failed)?;
+        Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
+    }
+
     /// What a person must see to go on: an address, a code, a question. Never silent.
     pub fn tell(&self, text: impl AsRef<str>) {
         line("", text.as_ref());

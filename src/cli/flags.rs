@@ -4,7 +4,7 @@
 
 use clap::{Args, ValueHint};
 
-use super::{ExecArgs, GlobalArgs, LoginArgs, LogoutArgs, StatusArgs, TokenArgs};
+use super::{DiscoverArgs, ExecArgs, GlobalArgs, LoginArgs, LogoutArgs, StatusArgs, TokenArgs, VerifyArgs};
 use crate::settings::{Request, StoreChoice, schema};
 
 const PROVIDER: &str = "Provider";
@@ -15,6 +15,8 @@ const NETWORK: &str = "Network";
 /// What decides which session is meant, and how its provider is reached.
 #[derive(Args, Debug)]
 pub struct SessionArgs {
+    #[arg(long, value_name = "URI", value_hint = ValueHint::Url, help_heading = PROVIDER, help = schema::URI.flag_help)]
+    pub uri: Option<String>,
     #[arg(long, value_name = "URL", value_hint = ValueHint::Url, help_heading = PROVIDER, help = schema::ISSUER.flag_help)]
     pub issuer: Option<String>,
     #[arg(long, value_name = "ID", help_heading = PROVIDER, help = schema::CLIENT_ID.flag_help)]
@@ -35,14 +37,28 @@ pub struct SessionArgs {
     #[arg(long, value_name = "STORE", help_heading = STORAGE, help = schema::STORE.flag_help)]
     #[arg(value_parser = StoreChoice::NAMES, hide_possible_values = true)]
     pub store: Option<String>,
+    #[arg(long, value_name = "URL", value_hint = ValueHint::Url, help_heading = NETWORK, help = schema::PROXY.flag_help)]
+    pub proxy: Option<String>,
+    #[command(flatten)]
+    pub network: NetworkArgs,
+}
+
+/// How others are reached, providers and servers alike.
+#[derive(Args, Debug)]
+pub struct NetworkArgs {
     #[arg(long, value_name = "PATH", value_hint = ValueHint::FilePath, help_heading = NETWORK)]
     #[arg(help = schema::CA_FILE.flag_help)]
     pub ca_file: Option<String>,
-    #[arg(long, value_name = "URL", value_hint = ValueHint::Url, help_heading = NETWORK, help = schema::PROXY.flag_help)]
-    pub proxy: Option<String>,
     #[arg(long, value_name = "DURATION", allow_negative_numbers = true, help_heading = NETWORK)]
     #[arg(help = schema::HTTP_TIMEOUT.flag_help)]
     pub http_timeout: Option<String>,
+}
+
+/// Which servers may have a token.
+#[derive(Args, Debug)]
+pub struct HostArgs {
+    #[arg(long, value_name = "HOST", value_hint = ValueHint::Hostname, help = schema::ALLOWED_HOST.flag_help)]
+    pub trust_host: Vec<String>,
 }
 
 /// How a person signs in.
@@ -133,6 +149,7 @@ impl LogoutArgs {
 impl SessionArgs {
     fn request(&self, global: &GlobalArgs) -> Request {
         let mut request = global.request();
+        one(&mut request, &schema::URI, &self.uri);
         one(&mut request, &schema::ISSUER, &self.issuer);
         one(&mut request, &schema::CLIENT_ID, &self.client_id);
         one(&mut request, &schema::AUDIENCE, &self.audience);
@@ -142,9 +159,31 @@ impl SessionArgs {
         one(&mut request, &schema::CLIENT_SECRET_FILE, &self.client_secret_file);
         one(&mut request, &schema::LOGIN_HINT, &self.login_hint);
         one(&mut request, &schema::STORE, &self.store);
-        one(&mut request, &schema::CA_FILE, &self.ca_file);
         one(&mut request, &schema::PROXY, &self.proxy);
-        one(&mut request, &schema::HTTP_TIMEOUT, &self.http_timeout);
+        self.network.add_to(&mut request);
+        request
+    }
+}
+
+impl NetworkArgs {
+    fn add_to(&self, request: &mut Request) {
+        one(request, &schema::CA_FILE, &self.ca_file);
+        one(request, &schema::HTTP_TIMEOUT, &self.http_timeout);
+    }
+}
+
+impl DiscoverArgs {
+    pub fn request(&self, global: &GlobalArgs) -> Request {
+        let mut request = self.target.as_ref().map_or_else(|| global.request(), |target| global.request_for(target));
+        self.network.add_to(&mut request);
+        request
+    }
+}
+
+impl VerifyArgs {
+    pub fn request(&self, global: &GlobalArgs) -> Request {
+        let mut request = self.session.request(global);
+        list(&mut request, &schema::ALLOWED_HOST, &self.hosts.trust_host);
         request
     }
 }

@@ -6,13 +6,27 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, Subcommand};
 
-use super::{Cli, Command, ExecArgs, GlobalArgs, LoginArgs, LogoutArgs, StatusArgs, TokenArgs, complete};
+use super::{Cli, Command, ExecArgs, GlobalArgs, LoginArgs, LogoutArgs, StatusArgs, TokenArgs, VerifyArgs, complete};
 use crate::error::{Error, Kind};
+use crate::mongo::uri::is_connection_string;
 use crate::settings::schema;
 use crate::ui::{Ui, foreign};
 
 /// The words that are commands and not a TARGET.
-const COMMANDS: &[&str] = &["login", "token", "exec", "status", "logout", "profile", "completions", "man", "help"];
+const COMMANDS: &[&str] = &[
+    "login",
+    "token",
+    "exec",
+    "status",
+    "logout",
+    "discover",
+    "verify",
+    "uri",
+    "profile",
+    "completions",
+    "man",
+    "help",
+];
 
 /// Reads a command line; `args` starts with the program's name.
 ///
@@ -26,7 +40,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Erro
         Ok(cli) => cli,
         Err(error) => return Err(explain(error, &args, implied.as_ref())),
     };
-    let target = target(&cli.command);
+    let target = target(&cli.command).and_then(|(target, _)| target);
     if let Some(implied) = &implied {
         cli.global.nearest_command = implied.nearest_command;
         if let Some(command) = target.as_deref().filter(|target| COMMANDS.contains(target)) {
@@ -41,25 +55,34 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Erro
     with_target(cli)
 }
 
-/// The TARGET that was typed.
-fn target(command: &Command) -> Option<String> {
+/// The TARGET that was typed, and what was given with `--uri`, of a command that takes both.
+fn target(command: &Command) -> Option<(Option<String>, Option<&String>)> {
     match command {
-        Command::Login(LoginArgs { target, .. })
-        | Command::Token(TokenArgs { target, .. })
-        | Command::Exec(ExecArgs { target, .. })
-        | Command::Status(StatusArgs { target, .. })
-        | Command::Logout(LogoutArgs { target, .. }) => target.target.clone(),
-        Command::Profile(_) | Command::Completions(_) | Command::Man(_) => None,
+        Command::Login(LoginArgs { target, session, .. })
+        | Command::Token(TokenArgs { target, session, .. })
+        | Command::Exec(ExecArgs { target, session, .. })
+        | Command::Status(StatusArgs { target, session, .. })
+        | Command::Logout(LogoutArgs { target, session, .. })
+        | Command::Verify(VerifyArgs { target, session, .. }) => Some((target.target.clone(), session.uri.as_ref())),
+        Command::Discover(_) | Command::Uri(_) | Command::Profile(_) | Command::Completions(_) | Command::Man(_) => {
+            None
+        }
     }
 }
 
-/// TARGET and `--profile` are one value from here on.
+/// TARGET is one with `--profile`, or with `--uri`, from here on.
 fn with_target(mut cli: Cli) -> Result<Cli, clap::Error> {
-    match (target(&cli.command), &cli.global.profile) {
+    let (target, uri) = target(&cli.command).unwrap_or_default();
+    if let Some(text) = target.as_ref().filter(|target| is_connection_string(target)) {
+        if uri.is_some_and(|uri| uri != text) {
+            return Err(usage(ErrorKind::ArgumentConflict, "TARGET and `--uri` are two connection strings"));
+        }
+        cli.global.target_uri = target;
+        return Ok(cli);
+    }
+    match (target, &cli.global.profile) {
         (Some(target), Some(profile)) if target != *profile => {
-            // A connection string may hold a password.
-            let target = if target.contains("://") { "…" } else { target.as_str() };
-            let [target, profile] = [target, profile].map(foreign);
+            let [target, profile] = [&target, profile].map(|name| foreign(name));
             let text = format!("TARGET `{target}` and `--profile {profile}` name different profiles");
             Err(usage(ErrorKind::ArgumentConflict, text))
         }
@@ -282,6 +305,9 @@ mod tests {
                 Command::Exec(_) => "exec",
                 Command::Status(_) => "status",
                 Command::Logout(_) => "logout",
+                Command::Discover(_) => "discover",
+                Command::Verify(_) => "verify",
+                Command::Uri(_) => "uri",
                 Command::Profile(_) => "profile",
                 Command::Completions(_) => "completions",
                 Command::Man(_) => "man",
@@ -331,19 +357,23 @@ mod tests {
             let args = command.find_subcommand(name).unwrap().get_arguments();
             args.filter_map(|arg| arg.get_long().map(|long| format!("--{long}"))).collect()
         };
-        let (login, token) = (flags("login"), flags("token"));
+        let (login, token, verify) = (flags("login"), flags("token"), flags("verify"));
         for setting in schema::ALL {
             let Some(flag) = setting.flag else { continue };
-            let takes = if setting.key == "min_ttl" { &token } else { &login };
+            let takes = match setting.key {
+                "min_ttl" => &token,
+                "allowed_host" => &verify,
+                _ => &login,
+            };
             assert!(takes.iter().any(|known| known == flag), "{flag}");
         }
-        let all = "login --issuer i --client-id c --audience a --scope s --resource r --id-token --client-secret-file f \
+        let all = "login --uri u --issuer i --client-id c --audience a --scope s --resource r --id-token --client-secret-file f \
                    --device --redirect-uri u --prompt p --acr-values v --max-age 1 --domain-hint d --login-hint l \
                    --auth-param a=b --no-nonce --timeout 1m --browser b --store file --ca-file f --proxy p \
                    --http-timeout 1s";
         let Cli { global, command: Command::Login(args), .. } = parsed(all).unwrap() else { panic!("not login") };
         let given: Vec<&str> = args.request(&global).flags.iter().map(|(_, flag, _)| *flag).collect();
-        for setting in schema::ALL.iter().filter(|setting| setting.key != "min_ttl") {
+        for setting in schema::ALL.iter().filter(|setting| !["min_ttl", "allowed_host"].contains(&setting.key)) {
             let Some(flag) = setting.flag else { continue };
             assert!(given.contains(&flag), "{flag} is not passed on");
         }

@@ -1,5 +1,6 @@
 //! One file a command: what it does with a session, and what it says about it.
 
+mod discover;
 mod exec;
 mod generate;
 mod login;
@@ -8,12 +9,15 @@ mod manual;
 mod profile;
 mod status;
 mod token;
+mod uri;
+mod verify;
 
 use std::process::ExitCode;
 
 use crate::cli::{Cli, Command};
 use crate::error::Result;
-use crate::settings::resolve;
+use crate::session::server::{self, Consent};
+use crate::settings::{preview, resolve};
 use crate::ui::Ui;
 
 /// Runs `token` if a cached token is all that it needs, and nothing is to be said on the way; `None` otherwise.
@@ -33,7 +37,11 @@ pub fn run(cli: &Cli, ui: &Ui) -> Result<ExitCode> {
     let global = &cli.global;
     let done = match &cli.command {
         Command::Exec(args) => return exec::run(args, &resolve(&args.request(global))?, ui),
-        Command::Login(args) => login::run(&resolve(&args.request(global))?, ui),
+        Command::Login(args) => {
+            let request = args.request(global);
+            server::learn(&preview(&request)?, consent(args.trust_server), ui)?;
+            login::run(&resolve(&request)?, ui)
+        }
         Command::Token(args) => token::run(args, &resolve(&args.request(global))?, ui),
         Command::Status(args) if args.all => {
             let request = args.request(global);
@@ -42,9 +50,17 @@ pub fn run(cli: &Cli, ui: &Ui) -> Result<ExitCode> {
         Command::Status(args) => status::run(args, &resolve(&args.request(global))?, ui),
         Command::Logout(args) if args.all => logout::run_all(args, &args.request(global), ui),
         Command::Logout(args) => logout::run(args, &resolve(&args.request(global))?, ui),
+        Command::Discover(args) => discover::run(&preview(&args.request(global))?, ui),
+        Command::Verify(args) => verify::run(args, &resolve(&args.request(global))?, ui),
+        Command::Uri(args) => uri::run(&args.uri, ui),
         Command::Profile(args) => profile::run(&args.command, global, ui),
         Command::Completions(args) => generate::completions(args, ui),
         Command::Man(args) => generate::man(args, ui),
     };
     done.map(|()| ExitCode::SUCCESS)
+}
+
+/// A person's word at the terminal, unless a flag has given it.
+fn consent(given: bool) -> Consent {
+    if given { Consent::Given } else { Consent::Ask }
 }

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::cli::{GlobalArgs, ProfileCommand};
 use crate::error::{Error, Kind, Result};
+use crate::session::server;
 use crate::settings::schema::{self, Input, Setting, Shape};
 use crate::settings::{self, Origin, Request, Settings, edit};
 use crate::ui::{Ui, foreign, shell_quoted};
@@ -24,12 +25,23 @@ pub fn run(command: &ProfileCommand, global: &GlobalArgs, ui: &Ui) -> Result<()>
             edit::change(|document| edit::rename(document, old, new))?;
             done(ui, format!("profile `{old}` is now called `{new}`"), json!({ "profile": new, "renamed_from": old }))
         }
+        ProfileCommand::Trust { target, yes } => trust(target, *yes, global, ui),
         ProfileCommand::Remove { name } => {
             edit::change(|document| edit::remove(document, name))?;
             ui.note("a session that was signed in with it stays; `mdb-login logout --all` ends every one");
             done(ui, format!("profile `{name}` is removed"), json!({ "removed": name }))
         }
     }
+}
+
+fn trust(target: &str, yes: bool, global: &GlobalArgs, ui: &Ui) -> Result<()> {
+    let settings = settings::preview(&global.request_for(target))?;
+    let uri = settings.required_uri()?;
+    let pin = server::trust(&settings, uri, super::consent(yes), ui)?;
+    let object = json!({
+        "server": pin.server, "issuer": pin.issuer, "client_id": pin.client_id, "request_scopes": pin.request_scopes,
+    });
+    done(ui, format!("`{}` may send you to `{}`", foreign(&pin.server), foreign(&pin.issuer)), object)
 }
 
 fn list(ui: &Ui) -> Result<()> {
@@ -215,6 +227,7 @@ fn origin_json(origin: &Origin) -> Value {
         Origin::Env(name) => json!({ "kind": "environment", "name": name }),
         Origin::Profile(line) => json!({ "kind": "profile", "line": line }),
         Origin::Defaults(line) => json!({ "kind": "defaults", "line": line }),
+        Origin::Server => json!({ "kind": "server" }),
         Origin::BuiltIn => json!({ "kind": "built-in" }),
     }
 }

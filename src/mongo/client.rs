@@ -24,6 +24,9 @@ use crate::error::{Error, Kind, Result};
 use crate::secret::Secret;
 use crate::ui::foreign;
 
+/// What every refusal inside MONGODB-OIDC is called on the wire.
+const AUTHENTICATION_FAILED: i32 = 18;
+
 /// MongoDB 7.0, the first that speaks MONGODB-OIDC.
 const WIRE_VERSION_7_0: i32 = 21;
 
@@ -69,6 +72,20 @@ pub struct Privilege {
     pub actions: Vec<String>,
 }
 
+/// A conversation that failed.
+#[derive(Debug)]
+struct Unanswered {
+    /// The server did not take the token.
+    refused: bool,
+    error: Error,
+}
+
+impl From<Error> for Unanswered {
+    fn from(error: Error) -> Self {
+        Self { refused: false, error }
+    }
+}
+
 /// Why there is no answer.
 #[derive(Debug)]
 enum Failure {
@@ -110,7 +127,7 @@ impl Target<'_> {
         let answer = lock(&heard).take();
         match (answer, result) {
             (Some(info), _) => Ok(info),
-            (None, Err(error)) => Err(error),
+            (None, Err(unanswered)) => Err(unanswered.error),
             (None, Ok(())) => Err(Error::new(
                 Kind::Denied,
                 format!("`{}` lets everybody in: it does not ask who connects", self.shown()),
@@ -118,12 +135,11 @@ impl Target<'_> {
         }
     }
 
-    /// Authenticates with a token, and asks who that makes us.
+    /// Authenticates with a token, and asks who that makes us; `None` if the server refuses the token.
     ///
     /// # Errors
-    /// `Kind::RuleBroken` before anything is sent to a host that is not trusted; `Kind::Denied` where the server refuses
-    /// the token.
-    pub async fn verify(&self, token: &Secret, trust: Trust<'_>, privileges: bool) -> Result<Verified> {
+    /// `Kind::RuleBroken` before anything is sent to a host that is not trusted.
+    pub async fn verify(&self, token: &Secret, trust: Trust<'_>, privileges: bool) -> Result<Option<Verified>> {
         let mut options = self.resolve().await?;
         hosts::check(self.uri, &names(&options), trust)?;
         let token = token.clone();
@@ -140,6 +156,8 @@ impl Target<'_> {
             Ok(verified(&status, &build))
         })
         .await
+        .map(Some)
+        .or_else(|unanswered| if unanswered.refused { Ok(None) } else { Err(unanswered.error) })
     }
 
     /// The driver's options, with the servers' addresses and without any authentication.
@@ -157,7 +175,11 @@ impl Target<'_> {
         Ok(options)
     }
 
-    async fn converse<T, F>(&self, mut options: ClientOptions, conversation: impl FnOnce(Client) -> F) -> Result<T>
+    async fn converse<T, F>(
+        &self,
+        mut options: ClientOptions,
+        conversation: impl FnOnce(Client) -> F,
+    ) -> Result<T, Unanswered>
     where
         F: Future<Output = mongodb::error::Result<T>>,
     {
@@ -166,7 +188,10 @@ impl Target<'_> {
         let last_words: Arc<Mutex<LastWords>> = Arc::default();
         let ear = Arc::clone(&last_words);
         options.sdam_event_handler = Some(EventHandler::callback(move |event| lock(&ear).hear(event)));
-        let explained = |failure| self.explain(failure, Some(&lock(&last_words)));
+        let explained = |failure: Failure| {
+            let refused = matches!(&failure, Failure::Driver(error) if code(error) == Some(AUTHENTICATION_FAILED));
+            Unanswered { refused, error: self.explain(failure, Some(&lock(&last_words))) }
+        };
         let client = Client::with_options(options).map_err(|error| explained(Failure::Driver(error)))?;
         match tokio::time::timeout(self.timeout, conversation(client)).await {
             Ok(result) => result.map_err(|error| explained(Failure::Driver(error))),
@@ -223,8 +248,8 @@ impl Target<'_> {
         let too_old =
             last_words.and_then(|words| words.max_wire_version).is_some_and(|version| version < WIRE_VERSION_7_0);
         match (&*driver.kind, code(&driver)) {
-            (_, Some(18)) if too_old => too_old_error(&server),
-            (_, Some(18)) => Error::new(Kind::Denied, format!("`{server}` refused: authentication failed")),
+            (_, Some(AUTHENTICATION_FAILED)) if too_old => too_old_error(&server),
+            (_, Some(AUTHENTICATION_FAILED)) => Error::new(Kind::Denied, format!("`{server}` refused: authentication failed")),
             // MechanismUnavailable, BadValue, and what servers without the mechanism say.
             (ErrorKind::Authentication { .. }, Some(2 | 59 | 334)) if too_old => too_old_error(&server),
             (ErrorKind::Authentication { message, .. }, Some(2 | 59 | 334)) => {

@@ -7,7 +7,6 @@ use std::fmt;
 
 use url::Host;
 
-use crate::error::{Error, Kind, Result};
 use crate::ui::foreign;
 
 /// The one mechanism that takes an access token.
@@ -55,23 +54,21 @@ impl Uri {
     /// Reads a connection string.
     ///
     /// # Errors
-    /// `Kind::Usage`, with the position of what is wrong (in characters, from 1), and never any part of a password.
-    pub fn parse(text: &str) -> Result<Self> {
+    /// What is wrong and where (in characters, from 1), as the rest of a sentence that starts with the setting's name.
+    /// Never any part of a password.
+    pub fn parse(text: &str) -> Result<Self, String> {
         let (scheme, rest) = [STANDARD, SRV]
             .into_iter()
             .find_map(|scheme| Some((scheme, text.strip_prefix(scheme)?)))
-            .ok_or_else(|| refused("it starts with neither `mongodb://` nor `mongodb+srv://`"))?;
+            .ok_or("must start with `mongodb://` or `mongodb+srv://`")?;
         // A position is where `part`, a slice of `text`, begins in it.
         let position = |part: &str| {
             let offset = (part.as_ptr() as usize).saturating_sub(text.as_ptr() as usize);
             text.get(..offset).map_or(0, |before| before.chars().count()) + 1
         };
-        if let Some((at, c)) = text.char_indices().find(|(_, c)| c.is_control() || c.is_whitespace()) {
-            let column = text.get(..at).map_or(0, |before| before.chars().count()) + 1;
-            return Err(refused(format!(
-                "character {column} is a {}",
-                if c == ' ' { "space" } else { "control character" }
-            )));
+        if let Some((offset, c)) = text.char_indices().find(|(_, c)| c.is_control() || c.is_whitespace()) {
+            let column = text.get(..offset).map_or(0, |before| before.chars().count()) + 1;
+            return Err(at(column, if c == ' ' { "there is a space" } else { "there is a control character" }));
         }
         let authority_end = rest.find(['/', '?']).unwrap_or(rest.len());
         let (authority, tail) = rest.split_at(authority_end);
@@ -82,14 +79,10 @@ impl Uri {
         let user = user_info.map(|user_info| user_name(user_info, position(user_info))).transpose()?;
         let hosts: Vec<String> = hosts
             .split(',')
-            .map(|host| {
-                check_host(host, scheme)
-                    .map_err(|reason| refused(format!("character {}: {reason}", position(host))))
-                    .map(|()| host.to_owned())
-            })
-            .collect::<Result<_>>()?;
+            .map(|host| check_host(host, scheme).map_err(|reason| at(position(host), reason)).map(|()| host.to_owned()))
+            .collect::<Result<_, String>>()?;
         if scheme == SRV && hosts.len() > 1 {
-            return Err(refused("`mongodb+srv://` takes one host name, whose DNS records list the servers"));
+            return Err("may have one host only after `mongodb+srv://`: its DNS records list the servers".into());
         }
         let (database, query) = tail.split_once('?').unwrap_or((tail, ""));
         let options = query
@@ -97,36 +90,37 @@ impl Uri {
             .filter(|option| !option.is_empty())
             .map(|option| match option.split_once('=') {
                 Some((name, value)) if !name.is_empty() => {
-                    decode(value).map_err(|reason| refused(format!("character {}: {reason}", position(value))))?;
+                    decode(value).map_err(|reason| at(position(value), reason))?;
                     Ok((name.to_owned(), value.to_owned()))
                 }
-                _ => Err(refused(format!("character {}: an option is written `name=value`", position(option)))),
+                _ => Err(at(position(option), "an option is written `name=value`")),
             })
-            .collect::<Result<_>>()?;
+            .collect::<Result<_, String>>()?;
         let uri = Self { scheme, user, hosts, database: database.to_owned(), options };
         uri.check_authentication()?;
         Ok(uri)
     }
 
     /// That nothing in it speaks of another way to sign in (authentication specification, MONGODB-OIDC).
-    fn check_authentication(&self) -> Result<()> {
+    fn check_authentication(&self) -> Result<(), String> {
         if let Some(mechanism) = self.option("authMechanism").filter(|mechanism| mechanism != MECHANISM) {
-            return Err(refused(format!("`authMechanism` is `{}`, not `{MECHANISM}`", foreign(&mechanism)))
-                .hint(format!("leave it out, or write `authMechanism={MECHANISM}`")));
+            let mechanism = foreign(&mechanism);
+            return Err(format!("has `authMechanism={mechanism}`: leave it out, or write `authMechanism={MECHANISM}`"));
         }
         if let Some(source) = self.option("authSource").filter(|source| source != "$external") {
-            return Err(refused(format!("`authSource` is `{}`; {MECHANISM} knows only `$external`", foreign(&source)))
-                .hint("leave `authSource` out"));
+            let source = foreign(&source);
+            return Err(format!("has `authSource={source}`: leave it out, {MECHANISM} knows only `$external`"));
         }
         for (name, _) in self.properties() {
             match name.as_str() {
                 "ENVIRONMENT" | "TOKEN_RESOURCE" => {}
                 // Whoever writes the string must not decide where a token may go.
                 "ALLOWED_HOSTS" => {
-                    return Err(refused("`ALLOWED_HOSTS` must not be in a connection string")
-                        .hint("run `mdb-login profile set PROFILE allowed_host=HOST`, or give `--trust-host HOST`"));
+                    return Err(
+                        "has `ALLOWED_HOSTS`, which is not its to say: set `allowed_host` in the profile".into()
+                    );
                 }
-                _ => return Err(refused(format!("`{}` is no property of {MECHANISM}", foreign(&name)))),
+                _ => return Err(format!("has `{}`, which is no property of {MECHANISM}", foreign(&name))),
             }
         }
         Ok(())
@@ -176,6 +170,11 @@ impl Uri {
     /// The `ENVIRONMENT` that the string itself asks for.
     pub fn environment(&self) -> Option<String> {
         self.properties().into_iter().find_map(|(name, value)| (name == "ENVIRONMENT").then_some(value))
+    }
+
+    /// Whether it holds a password, of a key file or a proxy for instance.
+    pub fn has_secret(&self) -> bool {
+        self.options.iter().any(|(name, _)| is_secret(name))
     }
 
     /// How well a token is protected on its way. Certificates are verified unless an option says otherwise, so options are
@@ -249,22 +248,26 @@ impl Uri {
 
 impl fmt::Display for Uri {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let is_secret = |name: &str| name.to_ascii_lowercase().contains("password");
         f.write_str(&foreign(&self.write(|name, value| if is_secret(name) { "…" } else { value })))
     }
 }
 
+fn is_secret(option: &str) -> bool {
+    option.to_ascii_lowercase().contains("password")
+}
+
 /// The user name of `user[:password]`.
-fn user_name(user_info: &str, position: usize) -> Result<String> {
+fn user_name(user_info: &str, position: usize) -> Result<String, String> {
     let (user, password) = user_info.split_once(':').unwrap_or((user_info, ""));
     if !password.is_empty() {
-        return Err(refused(format!("it has a password, and {MECHANISM} takes none"))
-            .hint("leave the password out; if it is a real one, have it replaced: it was on a command line"));
+        return Err(format!(
+            "has a password, and {MECHANISM} takes none: leave it out, and have it replaced if it is a real one"
+        ));
     }
     if user.contains(['@', '/']) {
-        return Err(refused(format!("character {position}: `@` and `/` in a user name are written `%40` and `%2F`")));
+        return Err(at(position, "`@` and `/` in a user name are written `%40` and `%2F`"));
     }
-    decode(user).map_err(|reason| refused(format!("character {position}: {reason} in the user name")))?;
+    decode(user).map_err(|reason| at(position, reason))?;
     Ok(user.to_owned())
 }
 
@@ -300,6 +303,10 @@ fn split_port(text: &str) -> Option<(&str, Option<&str>)> {
     Some(text.split_once(':').map_or((text, None), |(host, port)| (host, Some(port))))
 }
 
+fn at(position: usize, reason: impl fmt::Display) -> String {
+    format!("is wrong at character {position}: {reason}")
+}
+
 fn decode(text: &str) -> Result<String, &'static str> {
     let bytes = text.as_bytes();
     for (index, _) in bytes.iter().enumerate().filter(|(_, byte)| **byte == b'%') {
@@ -313,47 +320,58 @@ fn decode(text: &str) -> Result<String, &'static str> {
         .map_err(|_| "percent-encoding of something that is not UTF-8")
 }
 
-fn refused(reason: impl fmt::Display) -> Error {
-    Error::new(Kind::Usage, format!("bad connection string: {reason}"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn what_is_refused_says_where_and_never_a_password() {
+        let at = |position: usize, reason: &str| format!("is wrong at character {position}: {reason}");
+        let port = "the port must be a number from 1 to 65535";
+        let hex = "`%` must be followed by two hexadecimal digits";
         let rows = [
-            ("http://h", "it starts with neither `mongodb://` nor `mongodb+srv://`"),
-            ("mongodb://", "character 11: there is no host"),
-            ("mongodb://a,,b", "character 13: there is no host"),
-            ("mongodb://h:0", "character 11: the port must be a number from 1 to 65535"),
-            ("mongodb://h:99999", "character 11: the port must be a number from 1 to 65535"),
-            ("mongodb://[::1", "character 11: the brackets of an IPv6 address do not match"),
-            ("mongodb://%2Ftmp%2Fm.sock", "character 11: a Unix socket has no name by which it could be trusted"),
-            ("mongodb://h h", "character 12 is a space"),
-            ("mongodb://h\u{1b}", "character 12 is a control character"),
-            ("mongodb://u%4@h", "character 11: `%` must be followed by two hexadecimal digits in the user name"),
-            ("mongodb://u%ff@h", "character 11: percent-encoding of something that is not UTF-8 in the user name"),
-            ("mongodb://a@b@h", "character 11: `@` and `/` in a user name are written `%40` and `%2F`"),
-            ("mongodb://u:hunter2@h", "it has a password, and MONGODB-OIDC takes none"),
-            ("mongodb+srv://h:1", "character 15: `mongodb+srv://` takes no port: the DNS records have it"),
-            ("mongodb+srv://a,b", "`mongodb+srv://` takes one host name, whose DNS records list the servers"),
-            ("mongodb://h/?tls", "character 14: an option is written `name=value`"),
-            ("mongodb://h/?a=%zz", "character 16: `%` must be followed by two hexadecimal digits"),
-            ("mongodb://h/?authMechanism=SCRAM-SHA-256", "`authMechanism` is `SCRAM-SHA-256`, not `MONGODB-OIDC`"),
-            ("mongodb://h/?authSource=admin", "`authSource` is `admin`; MONGODB-OIDC knows only `$external`"),
+            ("http://h", "must start with `mongodb://` or `mongodb+srv://`".into()),
+            ("mongodb://", at(11, "there is no host")),
+            ("mongodb://a,,b", at(13, "there is no host")),
+            ("mongodb://h:0", at(11, port)),
+            ("mongodb://h:99999", at(11, port)),
+            ("mongodb://[::1", at(11, "the brackets of an IPv6 address do not match")),
+            ("mongodb://%2Ftmp%2Fm.sock", at(11, "a Unix socket has no name by which it could be trusted")),
+            ("mongodb://h h", at(12, "there is a space")),
+            ("mongodb://h\u{1b}", at(12, "there is a control character")),
+            ("mongodb://u%4@h", at(11, hex)),
+            ("mongodb://u%ff@h", at(11, "percent-encoding of something that is not UTF-8")),
+            ("mongodb://a@b@h", at(11, "`@` and `/` in a user name are written `%40` and `%2F`")),
+            (
+                "mongodb://u:hunter2@h",
+                "has a password, and MONGODB-OIDC takes none: leave it out, and have it replaced if it is a real one"
+                    .into(),
+            ),
+            ("mongodb+srv://h:1", at(15, "`mongodb+srv://` takes no port: the DNS records have it")),
+            (
+                "mongodb+srv://a,b",
+                "may have one host only after `mongodb+srv://`: its DNS records list the servers".into(),
+            ),
+            ("mongodb://h/?tls", at(14, "an option is written `name=value`")),
+            ("mongodb://h/?a=%zz", at(16, hex)),
+            (
+                "mongodb://h/?authMechanism=PLAIN",
+                "has `authMechanism=PLAIN`: leave it out, or write `authMechanism=MONGODB-OIDC`".into(),
+            ),
+            (
+                "mongodb://h/?authSource=admin",
+                "has `authSource=admin`: leave it out, MONGODB-OIDC knows only `$external`".into(),
+            ),
             (
                 "mongodb://h/?authMechanismProperties=ALLOWED_HOSTS:*",
-                "`ALLOWED_HOSTS` must not be in a connection string",
+                "has `ALLOWED_HOSTS`, which is not its to say: set `allowed_host` in the profile".into(),
             ),
-            ("mongodb://h/?authmechanismproperties=X:1", "`X` is no property of MONGODB-OIDC"),
+            ("mongodb://h/?authmechanismproperties=X:1", "has `X`, which is no property of MONGODB-OIDC".into()),
         ];
         for (text, expected) in rows {
-            let error = Uri::parse(text).unwrap_err();
-            assert_eq!(error.message(), format!("bad connection string: {expected}"), "for {text}");
-            assert_eq!(error.kind(), Kind::Usage);
-            assert!(!format!("{error:?}").contains("hunter2"));
+            let reason = Uri::parse(text).unwrap_err();
+            assert_eq!(reason, expected, "for {text}");
+            assert!(!reason.contains("hunter2"));
         }
     }
 

@@ -87,6 +87,17 @@ pub fn judge(
     })
 }
 
+/// Why any MongoDB server would refuse `token`, as far as the token itself tells; a clause each. `now` is unix seconds.
+pub fn refused_by_servers(token: &Secret, issuer: &str, now: u64) -> Vec<String> {
+    match decode_jwt(token.expose()) {
+        Ok(decoded) => {
+            let audiences = audiences(&decoded.claims).len();
+            server_rules(&decoded.header, &decoded.claims, audiences, issuer, now)
+        }
+        Err(reason) => vec![format!("it is not a JWT that MongoDB could read: {reason}")],
+    }
+}
+
 /// The checks of mongod's public JWT code (`src/mongo/crypto`: `jws_validated_token`, `jwt_types.idl`) that depend on
 /// nothing but the token.
 fn server_rules(

@@ -81,12 +81,14 @@ impl PendingLogin {
     }
 }
 
-/// The scopes to ask for: a default list is cut down to what the provider supports (MongoDB's rules for workforce
-/// clients; some providers refuse the whole request over `offline_access`). A list that a person wrote is sent as
+/// The scopes to ask for: `openid` and `offline_access` that nobody asked for (`is_default`) are left out where the provider
+/// does not support them (MongoDB's rules for workforce clients; some providers refuse the whole request over `offline_access`). A list that a person wrote is sent as
 /// written: Entra ID's `<client id>/.default` is in nobody's `scopes_supported`.
 pub fn scopes_to_request(scopes: &[String], is_default: bool, provider: &ProviderMetadata) -> Vec<String> {
     let supported = provider.scopes_supported.as_ref().filter(|_| is_default);
-    scopes.iter().filter(|scope| supported.is_none_or(|list| list.contains(scope))).cloned().collect()
+    let usual = |scope: &str| matches!(scope, "openid" | "offline_access");
+    let wanted = |scope: &&String| !usual(scope) || supported.is_none_or(|list| list.contains(scope));
+    scopes.iter().filter(wanted).cloned().collect()
 }
 
 #[cfg(test)]

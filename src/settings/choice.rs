@@ -2,9 +2,11 @@
 
 use super::file::Config;
 use super::layers::Layers;
-use super::schema::{self, Input};
+use super::schema::{self, Input, Setting};
 use super::{Settings, values};
 use crate::error::{Error, Kind, Result};
+use crate::mongo::uri::{Uri, is_connection_string};
+use crate::ui::{foreign, shell_quoted};
 
 impl Layers<'_> {
     /// Named by the person > `MDB_LOGIN_PROFILE` > `default_profile` > the only one > none.
@@ -28,20 +30,26 @@ impl Layers<'_> {
         };
         // A profile that nobody named stands for its own issuer. Were it used for another, that one would be sent the
         // profile's client secret, and its tokens would be checked against the profile's audience.
-        let given = match self.request.flags.iter().find(|(setting, ..)| std::ptr::eq(*setting, &schema::ISSUER)) {
-            Some((.., values)) => values.last().cloned(),
-            None => self.variable(schema::ISSUER.env)?,
+        // Nor does it stand for a server that it does not name, which may have another provider.
+        let other = |setting: &'static Setting, same: fn(&str, &str) -> bool| -> Result<bool> {
+            let given = match self.request.flags.iter().find(|(given, ..)| std::ptr::eq(*given, setting)) {
+                Some((.., values)) => values.last().cloned(),
+                None => self.variable(setting.env)?,
+            };
+            let own = section.get(setting).or_else(|| config.defaults.get(setting)).map(|item| &item.input);
+            Ok(given.is_some_and(|given| !matches!(own, Some(Input::Text(own)) if same(own, &given))))
         };
-        let own = section.get(&schema::ISSUER).or_else(|| config.defaults.get(&schema::ISSUER)).map(|item| &item.input);
-        let is_other = given.is_some_and(|given| !matches!(own, Some(Input::Text(own)) if *own == given));
+        let same_server =
+            |a: &str, b: &str| matches!((Uri::parse(a), Uri::parse(b)), (Ok(a), Ok(b)) if a.server() == b.server());
+        let is_other = other(&schema::ISSUER, |a, b| a == b)? || other(&schema::URI, same_server)?;
         Ok((!is_other).then(|| name.to_owned()))
     }
 
     fn named_profile(&self, name: &str, kind: Kind, what: &str) -> Result<String> {
-        if name.starts_with("mongodb://") || name.starts_with("mongodb+srv://") {
+        if is_connection_string(name) {
             // Not repeated: it may hold a password.
-            return Err(Error::new(Kind::Config, "connection strings are not understood yet")
-                .hint("give `--issuer` and `--client-id`, or the name of a profile"));
+            return Err(Error::new(kind, format!("{what} is expected, and this is a connection string"))
+                .hint("give it as TARGET, or with `--uri`"));
         }
         values::profile_name(name).map_err(|reason| Error::new(kind, format!("{what} {reason}")))?;
         let names: Vec<&str> = self.config.map(|config| config.names().collect()).unwrap_or_default();
@@ -69,6 +77,11 @@ impl Layers<'_> {
     /// The settings with issuer and client id, or what to type to give them.
     pub fn complete(&self) -> Result<Settings> {
         let settings = self.compose()?;
+        if let (Some(uri), true) = (&settings.uri, settings.issuer.is_empty() || settings.client_id.is_empty()) {
+            let server = foreign(&uri.server());
+            return Err(Error::new(Kind::LoginRequired, format!("nobody has signed in for `{server}` yet"))
+                .hint(format!("run `mdb-login login {}`", shell_quoted(&uri.text()))));
+        }
         let (missing, keys) = match (settings.issuer.is_empty(), settings.client_id.is_empty()) {
             (false, false) => return Ok(settings),
             (true, true) => ("no issuer and no client id are set", CREATE_KEYS),

@@ -8,6 +8,8 @@ use super::file::{Config, Section};
 use super::schema::{self, Input, Setting, Shape};
 use super::{Origin, Request, Settings};
 use crate::error::{Error, Kind, Result};
+use crate::mongo::uri::Uri;
+use crate::store::pins::Pin;
 
 /// The sources of values.
 pub struct Layers<'a> {
@@ -15,6 +17,8 @@ pub struct Layers<'a> {
     pub config: Option<&'a Config<'a>>,
     /// Looks a variable up.
     pub environment: &'a dyn Fn(&str) -> Option<OsString>,
+    /// What a server has said, and the person accepted.
+    pub accepted: &'a dyn Fn(&Uri) -> Result<Option<Pin>>,
 }
 
 impl Layers<'_> {
@@ -29,15 +33,22 @@ impl Layers<'_> {
         let mut settings = Settings::blank();
         settings.profile = self.choose_profile()?;
         let profile = settings.profile.as_deref().zip(self.config).and_then(|(name, config)| config.profile(name));
+        let mut pin = None;
         for setting in schema::ALL {
-            if let Some(origin) = self.apply_strongest(setting, profile, &mut settings)? {
+            if let Some(origin) = self.apply_strongest(setting, profile, pin.as_ref(), &mut settings)? {
                 settings.origins.push((setting.key, origin));
+            }
+            // First in the table, because the others may hang on it.
+            if std::ptr::eq(*setting, &schema::URI)
+                && let Some(uri) = &settings.uri
+            {
+                pin = (self.accepted)(uri)?;
             }
         }
         if settings.audience.is_empty() {
             settings.audience.clone_from(&settings.client_id);
         }
-        settings.scopes.is_default = *settings.origin(schema::SCOPE.key) == Origin::BuiltIn;
+        settings.scopes.is_default = matches!(settings.origin(schema::SCOPE.key), Origin::BuiltIn | Origin::Server);
         Ok(settings)
     }
 
@@ -46,6 +57,7 @@ impl Layers<'_> {
         &self,
         setting: &'static Setting,
         profile: Option<&Section<'_>>,
+        pin: Option<&Pin>,
         settings: &mut Settings,
     ) -> Result<Option<Origin>> {
         if let Some((_, flag, values)) = self.request.flags.iter().find(|(given, ..)| std::ptr::eq(*given, setting)) {
@@ -79,6 +91,10 @@ impl Layers<'_> {
                 .and_then(|input| apply(setting, input, Origin::Env("BROWSER"), settings))
                 .map_err(|reason| bad_variable("BROWSER", &reason));
         }
+        if let Some(input) = pin.and_then(|pin| said_by_server(pin, setting)) {
+            let what = |reason| Error::new(Kind::RuleBroken, format!("the server's `{}` {reason}", setting.key));
+            return apply(setting, input, Origin::Server, settings).map_err(what);
+        }
         if let Some(default) = setting.default {
             let input = setting.shape.read_text(default);
             input
@@ -92,6 +108,21 @@ impl Layers<'_> {
     pub fn variable(&self, name: &'static str) -> Result<Option<String>> {
         let Some(value) = (self.environment)(name) else { return Ok(None) };
         value.into_string().map(Some).map_err(|_| bad_variable(name, "is not UTF-8"))
+    }
+}
+
+/// What a server decides: who the provider is, and what to ask it for. Its scopes come on top of the usual ones (MongoDB's
+/// rules for workforce clients).
+pub fn said_by_server<'p>(pin: &'p Pin, setting: &Setting) -> Option<Input<'p>> {
+    if std::ptr::eq(setting, &schema::ISSUER) {
+        Some(Input::Text(pin.issuer.as_str().into()))
+    } else if std::ptr::eq(setting, &schema::CLIENT_ID) {
+        Some(Input::Text(pin.client_id.as_str().into()))
+    } else if std::ptr::eq(setting, &schema::SCOPE) {
+        let usual = schema::SCOPE.default.unwrap_or_default().split(' ');
+        Some(Input::List(usual.chain(pin.request_scopes.iter().map(String::as_str)).map(Into::into).collect()))
+    } else {
+        None
     }
 }
 
@@ -163,7 +194,38 @@ timeout = '2m'
         }
         let environment =
             |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| OsString::from(*value));
-        Layers { request: &request, config: Some(&config), environment: &environment }.complete()
+        let accepted = |uri: &Uri| Ok((uri.server() == "mongodb://known").then(pin));
+        Layers { request: &request, config: Some(&config), environment: &environment, accepted: &accepted }.complete()
+    }
+
+    fn pin() -> Pin {
+        Pin {
+            server: "mongodb://known".into(),
+            user: None,
+            issuer: "https://server".into(),
+            client_id: "by-server".into(),
+            request_scopes: vec!["groups".into(), "openid".into()],
+            accepted_at: 1,
+        }
+    }
+
+    #[test]
+    fn a_server_s_word_counts_where_nobody_else_has_spoken() {
+        let uri = [("MDB_LOGIN_URI", "mongodb://known")];
+        let settings = resolve("", &uri, &[]).unwrap();
+        assert_eq!((settings.issuer.as_str(), settings.origin("issuer")), ("https://server", &Origin::Server));
+        assert_eq!((settings.client_id.as_str(), settings.audience.as_str()), ("by-server", "by-server"));
+        assert_eq!(settings.scopes.list, ["openid", "offline_access", "groups"]);
+        assert!(settings.scopes.is_default);
+        // A profile that nobody named is another matter than this server, unless it says so itself.
+        assert_eq!(resolve(FILE, &uri, &[]).unwrap().issuer, "https://defaults");
+        assert_eq!(resolve(FILE, &uri, &[]).unwrap().profile, None);
+        let own = "[profile.prod]\nuri = 'mongodb://KNOWN/db'\nclient_id = 'c'\n";
+        let settings = resolve(own, &uri, &[]).unwrap();
+        assert_eq!((settings.profile.as_deref(), settings.client_id.as_str()), (Some("prod"), "c"));
+        assert_eq!(settings.issuer, "https://server");
+        let error = resolve("", &[("MDB_LOGIN_URI", "mongodb://u:hunter2@h")], &[]).unwrap_err();
+        assert!(!format!("{error:?}").contains("hunter2"));
     }
 
     #[test]

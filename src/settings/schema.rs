@@ -263,6 +263,10 @@ macro_rules! settings {
 const HOUR: Duration = Duration::from_secs(3600);
 
 settings! {
+    URI { "uri", Shape::Text, Some("--uri"), "MDB_LOGIN_URI", default None,
+        "Connection string of a MongoDB server, which is asked for the provider",
+        apply |s, i| { s.uri = Some(values::uri(&i.text()?)?); Ok(()) },
+        show |s| json!(s.uri.as_ref().map(ToString::to_string)) }
     ISSUER { "issuer", Shape::Text, Some("--issuer"), "MDB_LOGIN_ISSUER", default None,
         "Issuer URL of the identity provider",
         apply |s, i| { s.issuer = values::issuer(&i.text()?)?; Ok(()) },
@@ -375,6 +379,18 @@ settings! {
         "Renew a token that would expire sooner than this, 0s to 24h",
         apply |s, i| { s.min_ttl = Some(values::duration(&i.text()?, (Duration::ZERO, 24 * HOUR))?); Ok(()) },
         show |s| duration(s.min_ttl) }
+    ALLOWED_HOST { "allowed_host", Shape::Words, Some("--trust-host"), "MDB_LOGIN_ALLOWED_HOST", default None,
+        "Server that tokens may go to, beyond MongoDB's own list; may be repeated",
+        apply |s, i| { s.allowed_hosts = values::allowed_hosts(&i.list()?)?; Ok(()) },
+        show |s| list(&s.allowed_hosts) }
+    INSECURE_SERVER { "insecure_server", Shape::Switch, None, "MDB_LOGIN_INSECURE_SERVER", default "false",
+        "Let tokens go to servers without TLS, or with an unverified certificate",
+        apply |s, i| { s.insecure_server = i.switch()?; Ok(()) },
+        show |s| json!(s.insecure_server) }
+    ENDPOINT_HOST { "endpoint_host", Shape::Words, None, "MDB_LOGIN_ENDPOINT_HOST", default None,
+        "Host, beside the issuer's, on which a provider named by a server may have endpoints",
+        apply |s, i| { s.endpoint_hosts = values::endpoint_hosts(&i.list()?)?; Ok(()) },
+        show |s| list(&s.endpoint_hosts) }
     CA_FILE { "ca_file", Shape::Path, Some("--ca-file"), "MDB_LOGIN_CA_FILE", default None,
         "PEM file of further certificate authorities to trust",
         apply |s, i| { s.ca_file = Some(values::path(&i.text()?)?); Ok(()) },
@@ -438,7 +454,8 @@ mod tests {
                 "id_token_as_access_token" => Some("--id-token".to_owned()),
                 "nonce" => Some("--no-nonce".to_owned()),
                 "flow" => Some("--device".to_owned()),
-                "client_secret_command" | "device_fallback" => None,
+                "allowed_host" => Some("--trust-host".to_owned()),
+                "client_secret_command" | "device_fallback" | "insecure_server" | "endpoint_host" => None,
                 key => Some(format!("--{}", key.replace('_', "-"))),
             };
             assert_eq!(setting.flag, expected.as_deref(), "{}", setting.key);

@@ -10,6 +10,8 @@ use std::time::Duration;
 use url::Url;
 
 use crate::http::is_loopback;
+use crate::mongo::hosts;
+use crate::mongo::uri::Uri;
 
 /// The scopes to ask for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -186,6 +188,32 @@ pub fn scopes(values: &[impl AsRef<str>]) -> Result<Vec<String>, Reason> {
         return Err(format!("is longer than {TOTAL} bytes in all"));
     }
     Ok(list)
+}
+
+/// A connection string that can be written down.
+pub fn uri(text: &str) -> Result<Uri, Reason> {
+    if text.is_empty() {
+        return Err("is empty".into());
+    }
+    let uri = Uri::parse(text)?;
+    if uri.has_secret() {
+        return Err("holds a password, of a key file or a proxy: leave that option out".into());
+    }
+    Ok(uri)
+}
+
+/// Patterns of MongoDB hosts.
+pub fn allowed_hosts(values: &[impl AsRef<str>]) -> Result<Vec<String>, Reason> {
+    values.iter().map(AsRef::as_ref).map(|host| hosts::check_pattern(host).map(|()| host.to_owned())).collect()
+}
+
+/// Names of hosts, without anything around them.
+pub fn endpoint_hosts(values: &[impl AsRef<str>]) -> Result<Vec<String>, Reason> {
+    let host = |host: &str| match url::Host::parse(host) {
+        Ok(parsed) => Ok(parsed.to_string()),
+        Err(_) => Err(Reason::from("must be host names, without scheme and port")),
+    };
+    values.iter().map(AsRef::as_ref).map(host).collect()
 }
 
 /// Resource indicators: absolute URIs without fragment (RFC 8707 §2).

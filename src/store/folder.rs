@@ -15,13 +15,29 @@ use crate::ui::shell_quoted;
 
 /// In the state folder.
 const SESSIONS: &str = "sessions";
+const SERVERS: &str = "servers";
 
 /// More than any file of ours; a reader stops there.
 const MAX_FILE: u64 = 4 * 1024 * 1024;
 
-/// `STATE_DIR/sessions`, made (0700) if it is missing and checked if it is not.
+/// The folder of the sessions in the state folder.
 pub(super) fn sessions(state_dir: &Path) -> Result<PathBuf, Trouble> {
     private(state_dir, SESSIONS)
+}
+
+/// The same for readers: `None` if it is missing, so that a look changes nothing and works with a read-only home.
+pub(super) fn sessions_if_any(state_dir: &Path) -> Result<Option<PathBuf>, Trouble> {
+    private_if_any(state_dir, SESSIONS)
+}
+
+/// The folder of what servers have said, in the state folder.
+pub(super) fn servers(state_dir: &Path) -> Result<PathBuf, Trouble> {
+    private(state_dir, SERVERS)
+}
+
+/// The same for readers, as [`sessions_if_any`].
+pub(super) fn servers_if_any(state_dir: &Path) -> Result<Option<PathBuf>, Trouble> {
+    private_if_any(state_dir, SERVERS)
 }
 
 /// The folder `name` in `base`, made (0700) if it is missing, and `base` with it. Checked in any case: ours, and closed
@@ -31,11 +47,10 @@ pub(super) fn private(base: &Path, name: &str) -> Result<PathBuf, Trouble> {
     checked(base, name)
 }
 
-/// The same for readers: `None` if it is missing, so that a look changes nothing and works with a read-only home.
-pub(super) fn sessions_if_any(state_dir: &Path) -> Result<Option<PathBuf>, Trouble> {
-    match fs::symlink_metadata(state_dir.join(SESSIONS)) {
+fn private_if_any(base: &Path, name: &str) -> Result<Option<PathBuf>, Trouble> {
+    match fs::symlink_metadata(base.join(name)) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        _ => checked(state_dir, SESSIONS).map(Some),
+        _ => checked(base, name).map(Some),
     }
 }
 

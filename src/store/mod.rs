@@ -4,6 +4,7 @@
 //! - `keyring` (with `secret_service`), `kernel`, `file`: the stores. `items`: one item in any of them; `parts`: values
 //!   larger than an item.
 //! - `cache`: the access token, where reading it costs nothing. `index`: what can be told without a secret.
+//! - `pins`: what servers have said, as the person accepted it.
 //! - `lock`: one process at a time. `folder`: private files. `trouble`: what can go wrong.
 //!
 //! A store is touched under the session's lock only; the cache's reader and the index need none.
@@ -19,6 +20,7 @@ mod key;
 mod keyring;
 pub mod lock;
 mod parts;
+pub mod pins;
 mod record;
 #[cfg(target_os = "linux")]
 mod secret_service;

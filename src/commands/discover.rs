@@ -1,0 +1,30 @@
+//! `mdb-login discover`: show what a server says about its identity provider.
+
+use serde_json::json;
+
+use crate::error::Result;
+use crate::session::server;
+use crate::settings::Settings;
+use crate::ui::{Ui, foreign};
+
+/// Asks, shows, and stores nothing. What is shown is the server's word, not yet judged by anybody.
+pub fn run(settings: &Settings, ui: &Ui) -> Result<()> {
+    let uri = settings.required_uri()?;
+    let info = server::discover(settings, uri)?;
+    if ui.json {
+        let object = json!({
+            "schema": 1,
+            "server": uri.server(),
+            "user": uri.user(),
+            "issuer": info.issuer,
+            "client_id": info.client_id,
+            "request_scopes": info.request_scopes,
+        });
+        return ui.data(format!("{object}\n").as_bytes());
+    }
+    let client_id =
+        info.client_id.as_deref().map_or("none: for programs only, people cannot sign in".to_owned(), foreign);
+    let scopes = foreign(&info.request_scopes.join(" "));
+    let text = format!("issuer     {}\nclient id  {client_id}\nscopes     {scopes}", foreign(&info.issuer));
+    ui.data(format!("{}\n", text.trim_end()).as_bytes())
+}

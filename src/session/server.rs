@@ -1,0 +1,156 @@
+//! What a MongoDB server says about its identity provider, from a stranger's word to something to go by.
+//!
+//! Shown and accepted once, by a person; remembered; and compared whenever the server is asked again. A server could
+//! otherwise send people to a provider of its own, and be given tokens that are good elsewhere.
+
+use crate::clock::unix_now;
+use crate::error::{Error, Kind, Result};
+use crate::mongo::client::{IdpInfo, Target};
+use crate::mongo::uri::Uri;
+use crate::settings::{Origin, Settings, check_pin, dirs};
+use crate::store::pins::{self, Pin};
+use crate::ui::{Ui, foreign, shell_quoted};
+
+/// Who accepts what a server says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Consent {
+    /// The person at the terminal; where there is none, nobody.
+    Ask,
+    /// A flag of the command line.
+    Given,
+}
+
+/// Asks the server that `settings` name, and nobody else.
+pub fn discover(settings: &Settings, uri: &Uri) -> Result<IdpInfo> {
+    super::block_on(target(settings, uri).discover())?
+}
+
+/// The server of these settings as the driver needs to know it.
+pub fn target<'a>(settings: &'a Settings, uri: &'a Uri) -> Target<'a> {
+    Target { uri, ca_file: settings.ca_file.as_deref(), timeout: settings.http_timeout }
+}
+
+/// Before a sign-in: makes sure that the provider, where only the server names it, is one that the person has accepted.
+///
+/// # Errors
+/// `Kind::RuleBroken` where the server says another thing than what was accepted; `Kind::LoginRequired` where nobody can be
+/// asked; `Kind::Denied` where the person says no.
+pub fn learn(settings: &Settings, consent: Consent, ui: &Ui) -> Result<()> {
+    let Some(uri) = &settings.uri else { return Ok(()) };
+    let named_otherwise = |key| !matches!(settings.origin(key), Origin::Server | Origin::BuiltIn);
+    if named_otherwise("issuer") && named_otherwise("client_id") {
+        return Ok(());
+    }
+    let accepted = accepted(uri)?;
+    let pin = match (discover(settings, uri), &accepted) {
+        (Ok(info), _) => pin(uri, info)?,
+        // The sign-in is at the provider, and who that is has been settled.
+        (Err(error), Some(_)) if error.kind().retryable() => {
+            ui.warn(format!(
+                "the server could not be asked whether its provider is still the same: {}",
+                error.message()
+            ));
+            return Ok(());
+        }
+        (Err(error), _) => return Err(error),
+    };
+    match accepted {
+        Some(accepted) if same(&accepted, &pin) => Ok(()),
+        Some(accepted) => Err(changed(uri, &accepted, &pin)),
+        None => accept(uri, &pin, None, consent, ui),
+    }
+}
+
+/// Asks the server again, and puts what it says in place of what was accepted, if the person agrees.
+pub fn trust(settings: &Settings, uri: &Uri, consent: Consent, ui: &Ui) -> Result<Pin> {
+    let accepted = accepted(uri)?;
+    let pin = pin(uri, discover(settings, uri)?)?;
+    if !accepted.as_ref().is_some_and(|accepted| same(accepted, &pin)) {
+        accept(uri, &pin, accepted.as_ref(), consent, ui)?;
+    }
+    Ok(pin)
+}
+
+fn accepted(uri: &Uri) -> Result<Option<Pin>> {
+    pins::read(&dirs::state_dir()?, &uri.server(), uri.user().as_deref())
+}
+
+/// Judges the server's answer, before anybody is asked to accept it and before anything in it is contacted.
+fn pin(uri: &Uri, info: IdpInfo) -> Result<Pin> {
+    let server = foreign(&uri.server());
+    let Some(client_id) = info.client_id else {
+        return Err(Error::new(Kind::Denied, format!("`{server}` takes tokens of programs only"))
+            .because_of("it names no client id with which a person could sign in"));
+    };
+    let pin = Pin {
+        server: uri.server(),
+        user: uri.user(),
+        issuer: info.issuer,
+        client_id,
+        request_scopes: info.request_scopes,
+        accepted_at: unix_now(),
+    };
+    check_pin(&pin)?;
+    Ok(pin)
+}
+
+fn same(a: &Pin, b: &Pin) -> bool {
+    (&a.issuer, &a.client_id, &a.request_scopes) == (&b.issuer, &b.client_id, &b.request_scopes)
+}
+
+fn accept(uri: &Uri, pin: &Pin, before: Option<&Pin>, consent: Consent, ui: &Ui) -> Result<()> {
+    let server = foreign(&uri.server());
+    if consent == Consent::Ask {
+        if !ui.can_ask() {
+            return Err(Error::new(
+                Kind::LoginRequired,
+                format!("nobody has accepted the provider that `{server}` names"),
+            )
+            .because_of(format!("it says: {}", one_line(pin)))
+            .hint(format!("run `mdb-login login {}` at a terminal", shell_quoted(&uri.text())))
+            .hint("in a script, if you know that it is right: add `--trust-server`"));
+        }
+        match before {
+            Some(before) => ui.tell(format!("`{server}` names another provider now\n{}", side_by_side(before, pin))),
+            None => ui.tell(format!("`{server}` says that people sign in with this provider\n{}", table(pin))),
+        }
+        if !ui.confirm("is this your company's provider, and do you want to go there?")? {
+            return Err(Error::new(Kind::Denied, "the server's provider was not accepted, and nothing was stored"));
+        }
+    }
+    pins::write(&dirs::state_dir()?, pin)
+}
+
+fn changed(uri: &Uri, accepted: &Pin, pin: &Pin) -> Error {
+    let server = foreign(&uri.server());
+    Error::new(Kind::RuleBroken, format!("`{server}` names another provider than the one that you accepted"))
+        .because_of(format!("accepted: {}", one_line(accepted)))
+        .because_of(format!("now:      {}", one_line(pin)))
+        .hint("ask whoever runs the server whether this is right; a server that has been taken over would do the same")
+        .hint(format!("if it is: run `mdb-login profile trust {}`", shell_quoted(&uri.text())))
+}
+
+fn one_line(pin: &Pin) -> String {
+    let scopes = if pin.request_scopes.is_empty() { "none".to_owned() } else { foreign(&pin.request_scopes.join(" ")) };
+    format!("issuer `{}`, client id `{}`, scopes {scopes}", foreign(&pin.issuer), foreign(&pin.client_id))
+}
+
+fn rows(pin: &Pin) -> [(&'static str, String); 3] {
+    [
+        ("issuer", foreign(&pin.issuer)),
+        ("client id", foreign(&pin.client_id)),
+        ("scopes", foreign(&pin.request_scopes.join(" "))),
+    ]
+}
+
+fn table(pin: &Pin) -> String {
+    rows(pin).iter().map(|(name, value)| format!("  {name:<10} {value}")).collect::<Vec<_>>().join("\n")
+}
+
+fn side_by_side(before: &Pin, after: &Pin) -> String {
+    let row = |((name, old), (_, new)): (&(&str, String), &(&str, String))| {
+        let mark = if old == new { ' ' } else { '!' };
+        format!("{mark} {name:<10} accepted  {old}\n{mark} {:<10} now       {new}", "")
+    };
+    rows(before).iter().zip(&rows(after)).map(row).collect::<Vec<_>>().join("\n")
+}
