@@ -152,7 +152,10 @@ mod tests {
 
     #[test]
     fn flags_are_offered_after_a_dash_or_where_there_is_nothing_else() {
-        assert_eq!(offered("mdb-login profile "), ["list", "show", "set", "unset", "use", "rename", "remove", "help"]);
+        assert_eq!(
+            offered("mdb-login profile "),
+            ["list", "show", "set", "unset", "use", "rename", "trust", "remove", "help"]
+        );
         assert_eq!(offered("mdb-login profile re"), ["rename", "remove"]);
         assert_eq!(offered("mdb-login completions "), ["bash", "elvish", "fish", "powershell", "zsh"]);
         assert_eq!(offered("mdb-login token -o "), ["raw", "json", "header", "env"]);

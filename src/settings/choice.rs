@@ -48,8 +48,8 @@ impl Layers<'_> {
     fn named_profile(&self, name: &str, kind: Kind, what: &str) -> Result<String> {
         if is_connection_string(name) {
             // Not repeated: it may hold a password.
-            return Err(Error::new(kind, format!("{what} is expected, and this is a connection string"))
-                .hint("give it as TARGET, or with `--uri`"));
+            return Err(Error::new(kind, format!("{what} must not be a connection string"))
+                .hint("give it as TARGET, with `--uri`, or in `MDB_LOGIN_URI`"));
         }
         values::profile_name(name).map_err(|reason| Error::new(kind, format!("{what} {reason}")))?;
         let names: Vec<&str> = self.config.map(|config| config.names().collect()).unwrap_or_default();

@@ -355,8 +355,8 @@ timeout = '2m'
                 "",
                 &[("MDB_LOGIN_PROFILE", "mongodb://u:hunter2@h")],
                 &[],
-                "[configuration] connection strings are not understood yet / hint: give `--issuer` and `--client-id`, or \
-                 the name of a profile"
+                "[configuration] environment variable `MDB_LOGIN_PROFILE` must not be a connection string / hint: give it as \
+                 TARGET, with `--uri`, or in `MDB_LOGIN_URI`"
                     .into(),
             ),
             (
