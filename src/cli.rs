@@ -19,11 +19,8 @@ pub use flags::{BrowserArgs, HostArgs, NetworkArgs, SessionArgs, SignInArgs};
 pub use parse::{parse, parse_cached, report};
 
 use crate::mongo::uri::is_connection_string;
-use crate::settings::{Request, schema};
+use crate::settings::{Request, TARGET, schema};
 use crate::ui::Ui;
-
-/// How messages name a connection string that stands where a profile may stand.
-pub const TARGET: &str = "TARGET";
 
 const GLOBAL: &str = "Global options";
 

@@ -26,7 +26,7 @@ use crate::clock::unix_now;
 use crate::error::{Error, Kind, Result};
 use crate::http::{Http, HttpOptions};
 use crate::oidc::token::ClientIdentity;
-use crate::settings::{Origin, SESSION_SETTINGS, Settings, schema};
+use crate::settings::{Origin, SESSION_SETTINGS, Settings, TARGET, schema};
 use crate::signals;
 use crate::store::cache::{self, CachedToken};
 use crate::store::index::{self, IndexEntry};
@@ -113,24 +113,26 @@ impl<'a> Session<'a> {
     /// Names the profile, and the flags without which it would mean another session: what the environment and the
     /// profile say comes back by itself.
     pub fn command(&self, name: &str) -> String {
-        let mut command = format!("mdb-login {name}");
+        let mut words = vec!["mdb-login".to_owned(), name.to_owned()];
         if let Some(profile) = &self.settings.profile {
-            command.push_str(&format!(" --profile {}", shell_quoted(profile)));
+            words.extend(["--profile".to_owned(), shell_quoted(profile)]);
         }
-        for setting in SESSION_SETTINGS.into_iter().chain([&schema::STORE]) {
+        for setting in [&schema::URI].into_iter().chain(SESSION_SETTINGS).chain([&schema::STORE]) {
             let Origin::Flag(flag) = self.settings.origin(setting.key) else { continue };
-            let flag = match setting.show(self.settings) {
-                Value::String(text) => format!(" {flag} {}", shell_quoted(&text)),
+            if *flag != TARGET {
+                words.push((*flag).to_owned());
+            }
+            match setting.show(self.settings) {
+                Value::String(text) => words.push(shell_quoted(&text)),
                 // One flag takes all of the words.
-                Value::Array(words) => {
-                    let words: Vec<&str> = words.iter().filter_map(Value::as_str).collect();
-                    format!(" {flag} {}", shell_quoted(&words.join(" ")))
+                Value::Array(list) => {
+                    let list: Vec<&str> = list.iter().filter_map(Value::as_str).collect();
+                    words.push(shell_quoted(&list.join(" ")));
                 }
-                _ => format!(" {flag}"),
-            };
-            command.push_str(&flag);
+                _ => {}
+            }
         }
-        command
+        words.join(" ")
     }
 
     /// The session's name in messages.

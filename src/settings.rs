@@ -112,6 +112,9 @@ impl fmt::Display for Origin {
     }
 }
 
+/// In place of a flag's name: the value was typed where a profile may stand.
+pub const TARGET: &str = "TARGET";
+
 /// What the command line asks of the settings. Made by `cli`.
 #[derive(Clone, Debug, Default)]
 pub struct Request {
