@@ -7,7 +7,7 @@ use crate::session::server;
 use crate::settings::Settings;
 use crate::ui::{Ui, foreign};
 
-/// Asks, shows, and stores nothing. What is shown is the server's word, not yet judged by anybody.
+/// Asks, shows, and stores nothing. Fails after that if nobody could sign in with what the server says.
 pub fn run(settings: &Settings, ui: &Ui) -> Result<()> {
     let uri = settings.required_uri()?;
     let info = server::discover(settings, uri)?;
@@ -20,11 +20,14 @@ pub fn run(settings: &Settings, ui: &Ui) -> Result<()> {
             "client_id": info.client_id,
             "request_scopes": info.request_scopes,
         });
-        return ui.data(format!("{object}\n").as_bytes());
+        ui.data(format!("{object}\n").as_bytes())?;
+        return server::pin(uri, &info).map(drop);
     }
     let client_id =
         info.client_id.as_deref().map_or("none: for programs only, people cannot sign in".to_owned(), foreign);
     let scopes = foreign(&info.request_scopes.join(" "));
     let text = format!("issuer     {}\nclient id  {client_id}\nscopes     {scopes}", foreign(&info.issuer));
-    ui.data(format!("{}\n", text.trim_end()).as_bytes())
+    ui.data(format!("{}\n", text.trim_end()).as_bytes())?;
+    // Shown all the same: whoever looks for the mistake wants to see it.
+    server::pin(uri, &info).map(drop)
 }

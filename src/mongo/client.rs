@@ -1,5 +1,6 @@
 //! One short conversation with a server, carried by the official driver: DNS, TLS, topologies and the wire are its work.
 
+use std::collections::BTreeSet;
 use std::error::Error as _;
 use std::future::Future;
 use std::io::Write as _;
@@ -17,6 +18,7 @@ use mongodb::options::{
     AuthMechanism, ClientOptions, Credential, DriverInfo, ReadPreference, SelectionCriteria, ServerAddress, Tls,
 };
 use tempfile::NamedTempFile;
+use tokio::sync::Notify;
 
 use super::hosts::{self, Trust};
 use super::uri::{MECHANISM, Uri};
@@ -47,6 +49,21 @@ pub struct IdpInfo {
     /// `None` where the server takes tokens of programs only.
     pub client_id: Option<String>,
     pub request_scopes: Vec<String>,
+}
+
+impl IdpInfo {
+    /// More than any URL, name and list of scopes need; the driver takes what the wire can carry, 48 MB.
+    const MAX: usize = 16 * 1024;
+
+    fn within_reason(self, server: &str) -> Result<Self> {
+        let scopes: usize = self.request_scopes.iter().map(String::len).sum();
+        let size = self.issuer.len() + self.client_id.as_ref().map_or(0, String::len) + scopes;
+        if size <= Self::MAX {
+            return Ok(self);
+        }
+        let limit = Self::MAX / 1024;
+        Err(Error::new(Kind::RuleBroken, format!("what `{server}` says of its provider is longer than {limit} KiB")))
+    }
 }
 
 /// What a server that has taken the token says.
@@ -90,7 +107,8 @@ impl From<Error> for Unanswered {
 #[derive(Debug)]
 enum Failure {
     Driver(DriverError),
-    Deadline,
+    /// No server could be talked to, for the reason that the monitors have, or within the time.
+    Unreachable,
 }
 
 impl Target<'_> {
@@ -126,12 +144,27 @@ impl Target<'_> {
         let result = self.converse(options, |client| async move { ping(&client).await }).await;
         let answer = lock(&heard).take();
         match (answer, result) {
-            (Some(info), _) => Ok(info),
+            (Some(info), _) => info.within_reason(&self.shown()),
+            (None, Err(unanswered)) if unanswered.refused => Err(self.no_provider()),
             (None, Err(unanswered)) => Err(unanswered.error),
             (None, Ok(())) => Err(Error::new(
                 Kind::Denied,
                 format!("`{}` lets everybody in: it does not ask who connects", self.shown()),
             )),
+        }
+    }
+
+    /// Servers refuse the principal step without a reason. It has no secret that could be wrong, so it can only be the name.
+    fn no_provider(&self) -> Error {
+        let server = self.shown();
+        match self.uri.user() {
+            Some(user) => Error::new(
+                Kind::Denied,
+                format!("`{server}` has no identity provider for the user `{}`", foreign(&user)),
+            )
+            .hint("check the user name in the connection string; it chooses among the providers of the server"),
+            None => Error::new(Kind::Usage, format!("`{server}` has several identity providers, or none for people"))
+                .hint("say which by a user name in the connection string: `mongodb://you%40example.com@HOST`"),
         }
     }
 
@@ -165,7 +198,7 @@ impl Target<'_> {
         let parsed = ClientOptions::parse(self.uri.without_authentication().text());
         let parsed = tokio::time::timeout(self.timeout, parsed).await;
         let mut options = parsed
-            .map_err(|_| self.explain(Failure::Deadline, None))
+            .map_err(|_| self.explain(Failure::Unreachable, None))
             .and_then(|result| result.map_err(|error| self.explain(Failure::Driver(error), None)))?;
         options.driver_info =
             Some(DriverInfo::builder().name("mdb-login").version(env!("CARGO_PKG_VERSION").to_owned()).build());
@@ -186,16 +219,26 @@ impl Target<'_> {
         // Lives as long as the driver may read it.
         let _certificates = self.trust_the_platform(&mut options)?;
         let last_words: Arc<Mutex<LastWords>> = Arc::default();
-        let ear = Arc::clone(&last_words);
-        options.sdam_event_handler = Some(EventHandler::callback(move |event| lock(&ear).hear(event)));
+        let hopeless = Arc::new(Notify::new());
+        let (ear, bell, servers) = (Arc::clone(&last_words), Arc::clone(&hopeless), options.hosts.len());
+        options.sdam_event_handler = Some(EventHandler::callback(move |event| {
+            let mut words = lock(&ear);
+            words.hear(event);
+            if words.failed.len() >= servers {
+                bell.notify_one();
+            }
+        }));
         let explained = |failure: Failure| {
             let refused = matches!(&failure, Failure::Driver(error) if code(error) == Some(AUTHENTICATION_FAILED));
             Unanswered { refused, error: self.explain(failure, Some(&lock(&last_words))) }
         };
         let client = Client::with_options(options).map_err(|error| explained(Failure::Driver(error)))?;
-        match tokio::time::timeout(self.timeout, conversation(client)).await {
-            Ok(result) => result.map_err(|error| explained(Failure::Driver(error))),
-            Err(_) => Err(explained(Failure::Deadline)),
+        tokio::select! {
+            result = conversation(client) => result.map_err(|error| explained(Failure::Driver(error))),
+            // The driver would go on to try, for a program that can wait until the server is back. A person at a terminal
+            // wants to hear that the connection was refused.
+            () = hopeless.notified() => Err(explained(Failure::Unreachable)),
+            () = tokio::time::sleep(self.timeout) => Err(explained(Failure::Unreachable)),
         }
     }
 
@@ -231,19 +274,16 @@ impl Target<'_> {
     fn explain(&self, failure: Failure, last_words: Option<&LastWords>) -> Error {
         let server = self.shown();
         let driver = match failure {
-            // The operation waited for a server while its monitor failed over and over: the monitor knows why.
-            Failure::Deadline => last_words.and_then(|words| words.failure.clone()),
-            Failure::Driver(error) if matches!(*error.kind, ErrorKind::ServerSelection { .. }) => {
-                last_words.and_then(|words| words.failure.clone()).or(Some(error))
-            }
-            Failure::Driver(error) => Some(error),
+            Failure::Driver(error) if !matches!(*error.kind, ErrorKind::ServerSelection { .. }) => Some(error),
+            // The operation waited for a server in vain; the monitors know why.
+            _ => last_words.and_then(|words| words.failure.clone()),
         };
         let Some(driver) = driver else {
             return Error::new(
                 Kind::Unavailable,
                 format!("`{server}` did not answer within {} s", self.timeout.as_secs()),
             )
-            .hint("check the host, the port and the firewall; `--http-timeout` gives it longer");
+            .hint("check the host, the port and the firewall, and whether the server has TLS (`tls=true`)");
         };
         let too_old =
             last_words.and_then(|words| words.max_wire_version).is_some_and(|version| version < WIRE_VERSION_7_0);
@@ -284,6 +324,8 @@ impl Target<'_> {
 struct LastWords {
     max_wire_version: Option<i32>,
     failure: Option<DriverError>,
+    /// The servers that have failed since any has answered.
+    failed: BTreeSet<String>,
 }
 
 impl LastWords {
@@ -291,9 +333,13 @@ impl LastWords {
         match event {
             SdamEvent::ServerHeartbeatSucceeded(event) => {
                 self.failure = None;
+                self.failed.clear();
                 self.max_wire_version = event.reply.get_i32("maxWireVersion").ok();
             }
-            SdamEvent::ServerHeartbeatFailed(event) => self.failure = Some(event.failure),
+            SdamEvent::ServerHeartbeatFailed(event) => {
+                self.failed.insert(event.server_address.to_string());
+                self.failure = Some(event.failure);
+            }
             _ => {}
         }
     }
@@ -341,7 +387,7 @@ fn code(error: &DriverError) -> Option<i32> {
         if let ErrorKind::Command(command) = &*error.kind {
             return Some(command.code);
         }
-        next = error.source().and_then(|source| source.downcast_ref::<DriverError>());
+        next = error.source().and_then(|source| source.downcast_ref::<Box<DriverError>>()).map(|boxed| &**boxed);
     }
     None
 }

@@ -43,7 +43,7 @@ pub fn learn(settings: &Settings, consent: Consent, ui: &Ui) -> Result<()> {
     }
     let accepted = accepted(uri)?;
     let pin = match (discover(settings, uri), &accepted) {
-        (Ok(info), _) => pin(uri, info)?,
+        (Ok(info), _) => pin(uri, &info)?,
         // The sign-in is at the provider, and who that is has been settled.
         (Err(error), Some(_)) if error.kind().retryable() => {
             ui.warn(format!(
@@ -64,7 +64,7 @@ pub fn learn(settings: &Settings, consent: Consent, ui: &Ui) -> Result<()> {
 /// Asks the server again, and puts what it says in place of what was accepted, if the person agrees.
 pub fn trust(settings: &Settings, uri: &Uri, consent: Consent, ui: &Ui) -> Result<Pin> {
     let accepted = accepted(uri)?;
-    let pin = pin(uri, discover(settings, uri)?)?;
+    let pin = pin(uri, &discover(settings, uri)?)?;
     if !accepted.as_ref().is_some_and(|accepted| same(accepted, &pin)) {
         accept(uri, &pin, accepted.as_ref(), consent, ui)?;
     }
@@ -76,18 +76,18 @@ fn accepted(uri: &Uri) -> Result<Option<Pin>> {
 }
 
 /// Judges the server's answer, before anybody is asked to accept it and before anything in it is contacted.
-fn pin(uri: &Uri, info: IdpInfo) -> Result<Pin> {
+pub fn pin(uri: &Uri, info: &IdpInfo) -> Result<Pin> {
     let server = foreign(&uri.server());
-    let Some(client_id) = info.client_id else {
+    let Some(client_id) = info.client_id.clone() else {
         return Err(Error::new(Kind::Denied, format!("`{server}` takes tokens of programs only"))
             .because_of("it names no client id with which a person could sign in"));
     };
     let pin = Pin {
         server: uri.server(),
         user: uri.user(),
-        issuer: info.issuer,
+        issuer: info.issuer.clone(),
         client_id,
-        request_scopes: info.request_scopes,
+        request_scopes: info.request_scopes.clone(),
         accepted_at: unix_now(),
     };
     check_pin(&pin)?;

@@ -40,6 +40,7 @@ mod logout;
 mod profile;
 mod refresh;
 mod secrets;
+mod server;
 mod signed_in;
 mod status;
 mod tls;

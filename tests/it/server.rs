@@ -1,0 +1,407 @@
+//! The program and a MongoDB server: what the server says of its provider, and whether it takes the session's token.
+
+use bson::spec::BinarySubtype;
+use bson::{Binary, doc};
+use serde_json::Value;
+
+use crate::cases::each;
+use crate::support::browser::Browser;
+use crate::support::cmd::{Outcome, Sandbox};
+use crate::support::idp::{CLIENT_ID, Endpoint, Idp, SignIn};
+use crate::support::mongod::behaviour::loopback_names;
+use crate::support::mongod::{Answer, Behaviour, Manner, Mongod, Refusal, Release};
+
+fn idp() -> Idp {
+    Idp::start_with(|behaviour| behaviour.sign_in = SignIn::Auto("ada".into()))
+}
+
+/// Signs in through the server, and gives the terminal's text with the server's address hidden.
+fn sign_in(sandbox: &mut Sandbox, server: &Mongod, more: &[&str]) -> Outcome {
+    sandbox.hide(&server.address().to_string(), "[SERVER]");
+    let uri = server.uri();
+    let mut login = sandbox.spawn([&["login", &uri, "--no-browser"], more].concat());
+    Browser::new().open(&login.start_url());
+    login.wait()
+}
+
+fn json(outcome: &Outcome) -> Value {
+    serde_json::from_str(&outcome.stdout()).unwrap_or_else(|error| panic!("{error}: {outcome:?}"))
+}
+
+#[test]
+fn a_server_s_word_is_shown_and_nothing_is_stored() {
+    let idp = idp();
+    let server = Mongod::start_with(&idp, |behaviour| {
+        behaviour.identity_providers[0].request_scopes = Some(vec!["groups".into()]);
+    });
+    let mut sandbox = Sandbox::new();
+    sandbox.hide(idp.issuer(), "[ISSUER]");
+    sandbox.run(["discover", &server.uri()]).is("
+        exit 0
+        --- stdout
+        issuer     [ISSUER]
+        client id  mongodb-tools
+        scopes     groups
+    ");
+    let uri = format!("mongodb://ada%40example.com@{}/db", server.address());
+    let object = json(&sandbox.run(["discover", &uri, "--json"]));
+    assert_eq!(object["schema"], 1);
+    assert_eq!((object["issuer"].as_str(), object["user"].as_str()), (Some(idp.issuer()), Some("ada@example.com")));
+    assert_eq!(object["request_scopes"], serde_json::json!(["groups"]));
+    assert!(sandbox.files().is_empty(), "{:?}", sandbox.files());
+    assert!(idp.log().is_empty(), "the provider has been asked something");
+    assert!(server.tokens().is_empty());
+}
+
+/// Each way in which a server can fail to name a provider has its own words and exit code.
+#[test]
+fn every_failure_of_discovery_has_its_own_words() {
+    type Change = fn(&mut Behaviour);
+    let done = || Binary { subtype: BinarySubtype::Generic, bytes: Vec::new() };
+    let offered = |behaviour: &mut Behaviour| behaviour.mechanisms.retain(|mechanism| mechanism != "MONGODB-OIDC");
+    let several = |behaviour: &mut Behaviour| {
+        let mut second = behaviour.identity_providers[0].clone();
+        second.audience = "another".into();
+        second.match_pattern = Some("@second".into());
+        behaviour.identity_providers[0].match_pattern = Some("@first".into());
+        behaviour.identity_providers.push(second);
+    };
+    let rows: Vec<(Change, Option<Answer>, &str, i32, &str)> = vec![
+        (offered, None, "", 5, "does not offer MONGODB-OIDC"),
+        (|b| b.release = Release::Six, Some(Answer::Failure(334)), "", 5, "is older than MongoDB 7.0"),
+        (|b| b.identity_providers[0].client_id = None, None, "", 5, "takes tokens of programs only"),
+        (several, None, "", 2, "has several identity providers, or none for people"),
+        (several, None, "eve@third@", 5, "has no identity provider for the user `eve@third`"),
+        (several, None, "eve@first@", 0, "client id  mongodb-tools"),
+        (|b| b.manner = Manner::Dead, None, "", 7, "did not answer within 2 s"),
+        (|b| b.manner = Manner::Http, None, "", 7, "is not a MongoDB server"),
+        (|b| b.tls = loopback_names(), None, "", 7, "closed the connection without an answer"),
+        (
+            |b| b.tls = loopback_names(),
+            None,
+            "tls",
+            10,
+            "cannot be trusted\n  caused by: invalid peer certificate: UnknownIssuer",
+        ),
+        (|_| {}, Some(Answer::Failure(18)), "", 2, "has several identity providers, or none for people"),
+        (|_| {}, Some(Answer::Failure(2)), "", 5, "does not offer MONGODB-OIDC"),
+        (
+            |_| {},
+            Some(Answer::payload(b"garbage".to_vec())),
+            "",
+            10,
+            "gave an answer that is no answer to MONGODB-OIDC",
+        ),
+        (|_| {}, Some(Answer::Bytes(b"rubbish rubbish rubbish rubbish".to_vec())), "", 7, "is not a MongoDB server"),
+        (|_| {}, Some(Answer::Close), "", 7, "closed the connection without an answer"),
+        (|_| {}, Some(Answer::Silence), "", 7, "did not answer within 2 s"),
+        (|_| {}, Some(Answer::idp_info(&doc! {})), "", 10, "gave an answer that is no answer"),
+        (|_| {}, Some(Answer::idp_info(&doc! { "issuer": 3 })), "", 10, "gave an answer that is no answer"),
+        (
+            |_| {},
+            Some(Answer::idp_info(&doc! { "issuer": "x".repeat(2 << 20), "clientId": "c" })),
+            "",
+            10,
+            "of its provider is longer than 16 KiB",
+        ),
+        (
+            |_| {},
+            Some(Answer::idp_info(&doc! { "issuer": "http://a.example", "clientId": "c" })),
+            "",
+            10,
+            "the server's `issuer` ",
+        ),
+        (
+            |_| {},
+            Some(Answer::idp_info(&doc! { "issuer": "", "clientId": "c" })),
+            "",
+            10,
+            "the server's `issuer` is empty",
+        ),
+        (
+            |_| {},
+            Some(Answer::idp_info(&doc! { "issuer": "https://a.example", "clientId": "a\u{1b}b" })),
+            "",
+            10,
+            "the server's `client_id` ",
+        ),
+        (
+            |_| {},
+            Some(Answer::idp_info(&doc! {
+                "issuer": "https://a.example", "clientId": "c", "requestScopes": vec!["scope-number-1"; 2], "x": 1,
+            })),
+            "",
+            0,
+            "scopes     scope-number-1",
+        ),
+        (
+            |_| {},
+            Some(Answer::idp_info(&doc! {
+                "issuer": "https://a.example", "clientId": "c",
+                "requestScopes": (0..500).map(|n| format!("scope-{n}")).collect::<Vec<_>>(),
+            })),
+            "",
+            10,
+            "the server's `scope` is longer than 1024 bytes in all",
+        ),
+        (
+            |_| {},
+            Some(Answer::Reply(doc! { "conversationId": 1, "done": true, "payload": done(), "ok": 1.0 })),
+            "",
+            10,
+            "gave an answer that is no answer",
+        ),
+    ];
+    let idp = idp();
+    each(rows, |(change, answer, how, code, words)| {
+        let server = Mongod::start_with(&idp, change);
+        server.script("saslStart", answer);
+        let uri = match how {
+            "tls" => format!("{}?tls=true", server.uri()),
+            user => format!(
+                "mongodb://{}{}",
+                user.trim_end_matches('@').replace('@', "%40") + if user.is_empty() { "" } else { "@" },
+                server.address()
+            ),
+        };
+        let sandbox = Sandbox::new();
+        let outcome = sandbox.run(["discover", &uri, "--http-timeout", "2s"]).exits(code);
+        assert!(outcome.text().contains(words), "{words}: {outcome:?}");
+        assert!(!outcome.text().contains('\u{1b}'), "{outcome:?}");
+        assert!(sandbox.files().is_empty());
+    });
+    let sandbox = Sandbox::new();
+    for (uri, code, words) in [
+        ("mongodb://127.0.0.1:1", 7, "cannot reach `mongodb://127.0.0.1:1`\n  caused by: Connection refused"),
+        ("mongodb://nowhere.invalid", 7, "cannot reach `mongodb://nowhere.invalid`"),
+        ("mongodb+srv://nowhere.invalid", 7, "DNS knows no servers for `mongodb+srv://nowhere.invalid`"),
+        ("mongodb://h/?authMechanism=SCRAM-SHA-256", 2, "leave it out, or write `authMechanism=MONGODB-OIDC`"),
+        ("prod", 3, "there is no profile called `prod`"),
+    ] {
+        sandbox.run(["discover", uri, "--http-timeout", "5s"]).exits(code).says(words);
+    }
+    assert!(idp.log().is_empty(), "nobody was to be contacted");
+}
+
+#[test]
+fn a_connection_string_is_enough_to_sign_in() {
+    let idp = idp();
+    let server = Mongod::start(&idp);
+    let mut sandbox = Sandbox::new();
+    sandbox.hide(idp.issuer(), "[ISSUER]");
+    let uri = server.uri();
+    sandbox.hide(&server.address().to_string(), "[SERVER]");
+
+    sandbox.run(["token", &uri]).is("
+        exit 4
+        --- stderr
+        error: nobody has signed in for `mongodb://[SERVER]` yet
+        hint: run `mdb-login login mongodb://[SERVER]/`
+    ");
+    // Without a person, nobody has accepted what the server says.
+    sandbox.run(["login", &uri, "--no-browser"]).is("
+        exit 4
+        --- stderr
+        error: nobody has accepted the provider that `mongodb://[SERVER]` names
+          caused by: it says: issuer `[ISSUER]`, client id `mongodb-tools`, scopes none
+        hint: run `mdb-login login mongodb://[SERVER]/` at a terminal
+        hint: in a script, if you know that it is right: add `--trust-server`
+    ");
+    assert!(sandbox.files().is_empty() && idp.log().is_empty());
+
+    let outcome = sign_in(&mut sandbox, &server, &["--trust-server"]).exits(0);
+    assert!(outcome.text().contains("signed in as ada@example.com at [ISSUER]"), "{outcome:?}");
+    assert!(outcome.text().contains("next: `mdb-login token mongodb://[SERVER]/`"), "{outcome:?}");
+    let token = sandbox.run(["token", &uri]).exits(0).stdout();
+    // Another server with the same provider and client needs no second sign-in, and the same session serves a profile.
+    let other = Mongod::start(&idp);
+    sandbox.run(["profile", "trust", &other.uri(), "--yes"]).exits(0);
+    assert_eq!(sandbox.run(["token", &other.uri()]).exits(0).stdout(), token);
+    assert_eq!(sandbox.run(["token", "--issuer", idp.issuer(), "--client-id", CLIENT_ID]).exits(0).stdout(), token);
+    assert_eq!(idp.requests(Endpoint::Authorization), 1);
+}
+
+#[test]
+fn a_changed_answer_is_refused_until_it_is_accepted() {
+    let (idp, rogue) = (idp(), Idp::start());
+    let server = Mongod::start(&idp);
+    let mut sandbox = Sandbox::new();
+    sandbox.hide(idp.issuer(), "[ISSUER]").hide(rogue.issuer(), "[ROGUE]");
+    sign_in(&mut sandbox, &server, &["--trust-server"]).exits(0);
+
+    let issuer = rogue.issuer().to_owned();
+    server.change(|behaviour| behaviour.identity_providers[0].issuer = issuer);
+    // The flag is for the first time only.
+    sandbox.run(["login", &server.uri(), "--no-browser", "--trust-server"]).is("
+        exit 10
+        --- stderr
+        error: `mongodb://[SERVER]` names another provider than the one that you accepted
+          caused by: accepted: issuer `[ISSUER]`, client id `mongodb-tools`, scopes none
+          caused by: now:      issuer `[ROGUE]`, client id `mongodb-tools`, scopes none
+        hint: ask whoever runs the server whether this is right; a server that has been taken over would do the same
+        hint: if it is: run `mdb-login profile trust mongodb://[SERVER]/`
+    ");
+    assert!(rogue.log().is_empty(), "the new provider has been contacted");
+    sandbox.run(["token", &server.uri()]).exits(0);
+    sandbox.run(["profile", "trust", &server.uri()]).exits(4).says("nobody has accepted the provider");
+    let accepted = json(&sandbox.run(["profile", "trust", &server.uri(), "--yes", "--json"]).exits(0));
+    assert_eq!(accepted["issuer"].as_str(), Some(rogue.issuer()));
+    sandbox.run(["token", &server.uri()]).exits(4).says("not signed in to `[ROGUE]`");
+}
+
+#[test]
+fn a_server_that_cannot_be_asked_again_does_not_keep_anybody_from_signing_in() {
+    let idp = idp();
+    let server = Mongod::start(&idp);
+    let mut sandbox = Sandbox::new();
+    sign_in(&mut sandbox, &server, &["--trust-server"]).exits(0);
+    server.script("saslStart", [Answer::Close]);
+    let outcome = sign_in(&mut sandbox, &server, &[]).exits(0);
+    assert!(
+        outcome.text().contains("warning: the server could not be asked whether its provider is still the same"),
+        "{outcome:?}"
+    );
+}
+
+/// A server must not be able to pair a real sign-in page with a token endpoint of its own.
+#[test]
+fn endpoints_of_a_provider_that_a_server_named_are_at_home() {
+    let idp = idp();
+    let server = Mongod::start(&idp);
+    let patch = r#"{"token_endpoint": "https://evil.example/token"}"#;
+    idp.change(|behaviour| behaviour.metadata_patch = serde_json::from_str(patch).unwrap());
+    let mut sandbox = Sandbox::new();
+    sandbox.hide(&server.address().to_string(), "[SERVER]");
+    let login = ["login", &server.uri(), "--no-browser", "--trust-server"].map(str::to_owned);
+    sandbox.run(&login).exits(10).says("`token_endpoint` is on `evil.example`").says("endpoint_host=evil.example");
+    assert_eq!(idp.requests(Endpoint::Authorization), 0);
+    // For a provider that the person has configured, its own word is believed.
+    let mut configured = sandbox.spawn(["login", "--no-browser", "--issuer", idp.issuer(), "--client-id", CLIENT_ID]);
+    configured.start_url();
+    configured.interrupt();
+    configured.wait();
+    sandbox.env("MDB_LOGIN_ENDPOINT_HOST", "evil.example");
+    let mut named = sandbox.spawn(&login);
+    named.start_url();
+    named.interrupt();
+    named.wait();
+}
+
+#[test]
+fn verify_says_who_the_session_is_at_the_server() {
+    let idp = idp();
+    let server = Mongod::start(&idp);
+    let mut sandbox = Sandbox::new();
+    sandbox.hide(idp.issuer(), "[ISSUER]");
+    sign_in(&mut sandbox, &server, &["--trust-server"]).exits(0);
+    sandbox.run(["verify", &server.uri()]).is("
+        exit 0
+        --- stdout
+        server  mongodb://[SERVER], MongoDB 8.0.4
+        user    test/ada at $external
+        roles   test/dba at admin
+        token   valid for 59 min
+    ");
+    let object = json(&sandbox.run(["verify", &server.uri(), "--privileges", "--json"]).exits(0));
+    assert_eq!((object["schema"].as_u64(), object["user"].as_str()), (Some(1), Some("test/ada")));
+    assert_eq!(object["roles"][0], serde_json::json!({ "role": "test/dba", "db": "admin" }));
+    assert!(object["privileges"][0]["actions"].as_array().unwrap().iter().any(|action| action == "find"), "{object}");
+    assert!(object["expires_in"].as_u64().unwrap() > 3500);
+    // No second request at the provider, and the token only ever went to the server.
+    assert_eq!(idp.grants("refresh_token"), 0);
+    sandbox
+        .run(["verify", "--issuer", idp.issuer(), "--client-id", CLIENT_ID])
+        .exits(2)
+        .says("no connection string is given");
+}
+
+#[test]
+fn a_refused_token_is_renewed_once_and_then_explained() {
+    let idp = idp();
+    let server = Mongod::start(&idp);
+    let mut sandbox = Sandbox::new();
+    sandbox.hide(idp.issuer(), "[ISSUER]");
+    sign_in(&mut sandbox, &server, &["--trust-server"]).exits(0);
+    server.change(|behaviour| behaviour.identity_providers[0].audience = "elsewhere".into());
+    sandbox.run(["verify", &server.uri()]).is("
+        exit 5
+        --- stderr
+        error: `mongodb://[SERVER]` refused the token: authentication failed
+        hint: its audience is `mongodb-tools`: the server's `audience` must be the same
+        hint: the server's log says why, in a line of the component ACCESS; ask whoever runs it
+    ");
+    assert_eq!(idp.grants("refresh_token"), 1);
+    server.change(|behaviour| {
+        behaviour.identity_providers[0].audience = CLIENT_ID.into();
+        behaviour.identity_providers[0].issuer = "https://elsewhere.example".into();
+    });
+    sandbox
+        .run(["verify", &server.uri()])
+        .exits(5)
+        .says("it trusts the issuer `https://elsewhere.example`, and this token is from `[ISSUER]`");
+}
+
+#[test]
+fn a_token_goes_to_trusted_hosts_only() {
+    let idp = idp();
+    let server =
+        Mongod::start_with(&idp, |behaviour| behaviour.tls = Some(vec!["db.example.com".into(), "127.0.0.1".into()]));
+    let port = server.address().port();
+    let mut sandbox = Sandbox::with(&idp);
+    let ca = sandbox.home().join("ca.pem");
+    std::fs::write(&ca, Mongod::ca_pem()).unwrap();
+    let mut login = sandbox.spawn(["login", "--no-browser"]);
+    Browser::new().open(&login.start_url());
+    login.wait().exits(0);
+    sandbox.hide(&port.to_string(), "[PORT]");
+    let run = |arguments: &[&str]| sandbox.run([&["verify", "--http-timeout", "5s"], arguments].concat());
+
+    let good = format!("mongodb://127.0.0.1:{port}/?tls=true&tlsCAFile={}", ca.display());
+    run(&[&good]).exits(0);
+    run(&[&format!("mongodb://127.0.0.1:{port}/?tls=true"), "--ca-file", &ca.display().to_string()]).exits(0);
+    let before = server.counters().connections;
+    for (uri, code, words) in [
+        (format!("mongodb://127.0.0.2:{port}/?tls=true"), 10, "`127.0.0.2` is not a host that tokens may be given to"),
+        (
+            format!("mongodb://127.0.0.1:{port},evil.example"),
+            10,
+            "`evil.example` is not a host that tokens may be given to",
+        ),
+        (
+            format!("mongodb://127.0.0.1:{port}/?proxyHost=evil.example"),
+            10,
+            "`proxyHost` lets the connection string choose",
+        ),
+        (format!("mongodb://u:hunter2@127.0.0.1:{port}"), 2, "has a password, and MONGODB-OIDC takes none"),
+        (format!("mongodb://127.0.0.1:{port}/?authMechanismProperties=ALLOWED_HOSTS:*"), 2, "has `ALLOWED_HOSTS`"),
+    ] {
+        let outcome = run(&[&uri]).exits(code).says(words);
+        assert!(!outcome.text().contains("hunter2"));
+    }
+    run(&["mongodb://db.example.com", "--trust-host", "db.example.com"]).exits(10).says("would not be encrypted");
+    run(&["mongodb://db.example.com/?tls=true&tlsInsecure=true", "--trust-host", "db.example.com"])
+        .exits(10)
+        .says("leaves open who the server is");
+    assert_eq!(server.counters().connections, before, "a refused host has been connected to");
+    assert_eq!(server.refusals(), Vec::<Refusal>::new());
+    // Trusted by name, the connection is made: here it fails at the name, which nobody has.
+    run(&["mongodb://nowhere.invalid/?tls=true", "--trust-host", "*.invalid.", "--http-timeout", "5s"]).exits(2);
+    run(&["mongodb://nowhere.invalid/?tls=true", "--trust-host", "nowhere.invalid"]).exits(7).says("cannot reach");
+}
+
+#[test]
+fn uri_completes_a_connection_string() {
+    let sandbox = Sandbox::new();
+    sandbox.run(["uri", "mongodb://ada%40example.com@h1,h2:2/db?tls=true"]).is("
+        exit 0
+        --- stdout
+        mongodb://h1,h2:2/db?tls=true&authMechanism=MONGODB-OIDC&authSource=%24external&authMechanismProperties=ENVIRONMENT:k8s
+        --- stderr
+        the user name `ada@example.com` is left out: drivers refuse one beside `ENVIRONMENT:k8s`
+    ");
+    sandbox.run(["uri", "mongodb://"]).is("
+        exit 2
+        --- stderr
+        error: the connection string is wrong at character 11: there is no host
+    ");
+}
