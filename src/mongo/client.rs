@@ -112,12 +112,22 @@ enum Failure {
 }
 
 impl Target<'_> {
-    /// The hosts that the connection string leads to, without ports: its own, or those of its DNS records.
+    /// That a token may go where the connection string leads to: to its own hosts, or to those of its DNS records.
     ///
     /// # Errors
-    /// `Kind::Unavailable` where DNS gives none, `Kind::RuleBroken` where it gives hosts of another domain.
-    pub async fn hosts(&self) -> Result<Vec<String>> {
-        Ok(names(&self.resolve().await?))
+    /// `Kind::RuleBroken` for a host that is not trusted, or records that lead to another domain; `Kind::Unavailable` where
+    /// DNS gives none.
+    pub async fn check(&self, trust: Trust<'_>) -> Result<()> {
+        self.resolve_trusted(trust).await.map(drop)
+    }
+
+    async fn resolve_trusted(&self, trust: Trust<'_>) -> Result<ClientOptions> {
+        // What can be judged without asking anybody is judged before.
+        let written = self.uri.host_names();
+        hosts::check(self.uri, &written, trust)?;
+        let options = self.resolve().await?;
+        hosts::check(self.uri, &names(&options), trust)?;
+        Ok(options)
     }
 
     /// Asks the server which identity provider people sign in to, for the user name of the connection string. Nothing
@@ -173,8 +183,7 @@ impl Target<'_> {
     /// # Errors
     /// `Kind::RuleBroken` before anything is sent to a host that is not trusted.
     pub async fn verify(&self, token: &Secret, trust: Trust<'_>, privileges: bool) -> Result<Option<Verified>> {
-        let mut options = self.resolve().await?;
-        hosts::check(self.uri, &names(&options), trust)?;
+        let mut options = self.resolve_trusted(trust).await?;
         let token = token.clone();
         let callback = Callback::machine(move |_| {
             let response = IdpServerResponse::builder().access_token(token.expose()).build();

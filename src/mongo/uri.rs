@@ -136,6 +136,14 @@ impl Uri {
         Self { user: None, ..self.clone() }
     }
 
+    /// The hosts that it names itself, without ports; none if DNS records do.
+    pub fn host_names(&self) -> Vec<String> {
+        if self.scheme == SRV {
+            return Vec::new();
+        }
+        self.hosts.iter().filter_map(|host| Some(split_port(host)?.0.to_owned())).collect()
+    }
+
     /// What names the server, whoever asks and however the rest is written: for remembering what it said.
     pub fn server(&self) -> String {
         let mut hosts: Vec<String> = self.hosts.iter().map(|host| host.to_ascii_lowercase()).collect();

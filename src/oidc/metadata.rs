@@ -32,6 +32,35 @@ pub struct ProviderMetadata {
     pub id_token_algorithms: Vec<CoreJwsSigningAlgorithm>,
 }
 
+/// Hosts on which providers are known to have endpoints, beside the issuer's own.
+const KNOWN_PAIRS: &[(&str, &[&str])] = &[
+    ("accounts.google.com", &["oauth2.googleapis.com", "www.googleapis.com", "openidconnect.googleapis.com"]),
+    ("sts.windows.net", &["login.microsoftonline.com", "login.windows.net"]),
+];
+
+impl ProviderMetadata {
+    /// The first endpoint that is neither on the issuer's host, nor on one that is known to belong to it, nor on one of
+    /// `more`: its name in the metadata, and its host.
+    pub fn endpoint_elsewhere(&self, more: &[String]) -> Option<(&'static str, String)> {
+        let issuer = Url::parse(&self.issuer).ok()?;
+        let home = issuer.host_str()?;
+        let known = KNOWN_PAIRS.iter().find(|(issuer, _)| *issuer == home).map_or(&[] as &[&str], |(_, hosts)| hosts);
+        let endpoints = [
+            ("authorization_endpoint", Some(&self.authorization_endpoint)),
+            ("token_endpoint", Some(&self.token_endpoint)),
+            ("jwks_uri", Some(&self.jwks_uri)),
+            ("device_authorization_endpoint", self.device_authorization_endpoint.as_ref()),
+            ("revocation_endpoint", self.revocation_endpoint.as_ref()),
+            ("end_session_endpoint", self.end_session_endpoint.as_ref()),
+        ];
+        endpoints.into_iter().find_map(|(name, url)| {
+            let host = url?.host_str().unwrap_or_default();
+            let at_home = host == home || known.contains(&host) || more.iter().any(|more| more == host);
+            (!at_home).then(|| (name, host.to_owned()))
+        })
+    }
+}
+
 /// Fetches and judges the discovery document.
 pub async fn discover(http: &Http, issuer: &str) -> Result<ProviderMetadata, Fault> {
     judge(issuer, &fetch(http, issuer).await?)

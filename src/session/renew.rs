@@ -223,7 +223,10 @@ impl<'a> Renewal<'a> {
             }
         };
         match metadata::judge(issuer, &document) {
-            Ok(provider) => self.record.endpoints = endpoints(&provider),
+            Ok(provider) => {
+                self.session.check_endpoints(&provider)?;
+                self.record.endpoints = endpoints(&provider);
+            }
             // Not a document after all, or one of a provider that cannot do what a sign-in needs and a renewal does not.
             Err(fault @ (Fault::Unavailable { .. } | Fault::Unsupported { .. })) => {
                 debug!(%fault, "no use of the metadata; keeping the known endpoints");

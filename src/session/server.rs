@@ -3,10 +3,12 @@
 //! Shown and accepted once, by a person; remembered; and compared whenever the server is asked again. A server could
 //! otherwise send people to a provider of its own, and be given tokens that are good elsewhere.
 
+use super::Session;
 use crate::clock::unix_now;
 use crate::error::{Error, Kind, Result};
 use crate::mongo::client::{IdpInfo, Target};
 use crate::mongo::uri::Uri;
+use crate::oidc::metadata::ProviderMetadata;
 use crate::settings::{Origin, Settings, check_pin, dirs};
 use crate::store::pins::{self, Pin};
 use crate::ui::{Ui, foreign, shell_quoted};
@@ -69,6 +71,22 @@ pub fn trust(settings: &Settings, uri: &Uri, consent: Consent, ui: &Ui) -> Resul
         accept(uri, &pin, accepted.as_ref(), consent, ui)?;
     }
     Ok(pin)
+}
+
+impl Session<'_> {
+    /// That a provider which only a server has named is in one piece: a rogue server could otherwise pair the sign-in page
+    /// that everybody knows with a token endpoint of its own. Of a provider that the person has configured, its own
+    /// metadata is believed.
+    pub(super) fn check_endpoints(&self, provider: &ProviderMetadata) -> Result<()> {
+        if *self.settings.origin("issuer") != Origin::Server {
+            return Ok(());
+        }
+        let Some((name, host)) = provider.endpoint_elsewhere(&self.settings.endpoint_hosts) else { return Ok(()) };
+        let (host, issuer) = (foreign(&host), foreign(&provider.issuer));
+        Err(Error::new(Kind::RuleBroken, format!("`{name}` is on `{host}`, and the issuer is `{issuer}`"))
+            .because_of("nobody but the MongoDB server has named this provider, so it must have everything in one place")
+            .hint(format!("if this is right: run `mdb-login profile set PROFILE endpoint_host={host}`, or set `MDB_LOGIN_ENDPOINT_HOST`")))
+    }
 }
 
 fn accepted(uri: &Uri) -> Result<Option<Pin>> {

@@ -120,6 +120,7 @@ impl Session<'_> {
         let provider = metadata::discover(&http, &self.settings.issuer)
             .await
             .map_err(|fault| self.explain(Doing::SignIn, fault))?;
+        self.check_endpoints(&provider)?;
         let identity = self.identity(provider.client_secret_in_body).await?;
         let scopes = scopes_to_request(&self.settings.scopes.list, self.settings.scopes.is_default, &provider);
         let context = Context {

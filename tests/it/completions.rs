@@ -50,7 +50,20 @@ fn profiles_complete_wherever_a_profile_may_stand() {
 #[test]
 fn without_a_command_both_commands_and_profiles_are_offered() {
     let sandbox = sandbox();
-    let commands = ["login", "token", "exec", "status", "logout", "profile", "completions", "man", "help"];
+    let commands = [
+        "login",
+        "token",
+        "exec",
+        "status",
+        "logout",
+        "discover",
+        "verify",
+        "uri",
+        "profile",
+        "completions",
+        "man",
+        "help",
+    ];
     assert_eq!(offered(&sandbox, "mdb-login "), [&commands[..], &["preview", "prod"]].concat());
     assert_eq!(offered(&sandbox, "mdb-login pr"), ["profile", "preview", "prod"]);
     // No command can follow a profile.

@@ -176,6 +176,7 @@ fn show_says_where_each_value_comes_from() {
         nonce                     true                             built-in
         timeout                   2m                               config.toml:11 (profile)
         store                     auto                             built-in
+        insecure_server           false                            built-in
         proxy                     http://proxy.example.com:3128    MDB_LOGIN_PROXY
         http_timeout              10s                              config.toml:5 (defaults)
     ",

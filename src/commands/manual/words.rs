@@ -33,7 +33,7 @@ fn point(text: &str) -> Item {
 }
 
 fn is_session_command(names: &[&str]) -> bool {
-    matches!(names, ["login" | "token" | "exec" | "status" | "logout"])
+    matches!(names, ["login" | "token" | "exec" | "status" | "logout" | "verify"])
 }
 
 pub fn exit_status(names: &[&str]) -> Vec<Item> {
@@ -45,6 +45,8 @@ pub fn exit_status(names: &[&str]) -> Vec<Item> {
         ["token"] => "A token was printed, or written to the file.",
         ["exec"] => "The program was run and has ended with 0; with `--print-env`, the variables were printed.",
         ["status"] => "Somebody is signed in; with `--all`, the list was printed.",
+        ["discover"] => "The server has named a provider that people can sign in with.",
+        ["verify"] => "The server has taken the token.",
         ["logout"] => {
             "The session is gone from this machine, or there was none. Whether the provider revoked it is \
                        said on stderr, and in the object that `--json` prints."
@@ -66,7 +68,8 @@ pub fn exit_status(names: &[&str]) -> Vec<Item> {
             RuleBroken,
             Interrupted,
         ],
-        ["token"] | ["status"] => {
+        ["discover"] => &[Failed, Usage, Config, Denied, Unavailable, RuleBroken],
+        ["token"] | ["status"] | ["verify"] => {
             &[Failed, Usage, Config, LoginRequired, Denied, TimedOut, Unavailable, Store, RuleBroken, Interrupted]
         }
         ["exec"] => &[
@@ -84,6 +87,7 @@ pub fn exit_status(names: &[&str]) -> Vec<Item> {
             Interrupted,
         ],
         ["logout"] => &[Failed, Usage, Config, TimedOut, Store, PortTaken, Interrupted],
+        ["profile", "trust"] => &[Failed, Usage, Config, LoginRequired, Denied, Unavailable, RuleBroken],
         ["profile", ..] => &[Failed, Usage, Config, TimedOut],
         _ => &[Failed, Usage],
     };
@@ -117,19 +121,19 @@ fn meaning(kind: Kind) -> String {
             "Nobody is signed in, or the session has ended, or a person is needed and none is there. Run \
              `mdb-login login`."
         }
-        Kind::Denied => "The person or the provider said no.",
+        Kind::Denied => "The person, the provider or the MongoDB server said no.",
         Kind::TimedOut => {
             "Nobody answered in time: the person, the browser, or another mdb-login that holds the lock. The same \
              command may work later."
         }
         Kind::Unavailable => {
-            "The network or the provider is unavailable. The session is kept; the same command may work later."
+            "The network, the provider or the MongoDB server is unavailable. The session is kept; the same command may work later."
         }
         Kind::Store => "The keyring or store is locked, absent, full, refusing, or holds something unreadable.",
         Kind::PortTaken => "None of the redirect URIs could be listened on.",
         Kind::RuleBroken => {
             "An answer broke a security rule and was not used: a wrong issuer or signature, a token for another \
-             audience, a certificate that is not trusted. Or another user of this machine may have signed in."
+             audience, a certificate that is not trusted, a server that tokens may not go to. Or another user of this machine may have signed in."
         }
         Kind::CannotStart => "The program of `mdb-login exec` was found, and could not be started.",
         Kind::NotFound => "The program of `mdb-login exec` was not found.",
@@ -201,6 +205,7 @@ pub fn environment(names: &[&str]) -> Vec<Item> {
             "MDB_LOGIN_COMPLETE",
             "Set by the script for the moment of a completion. Printing the script reads no variable.",
         )],
+        ["uri"] => vec![text("None is read: the connection string is all that counts.")],
         ["man"] => vec![text("None is read: the pages are the same on every machine.")],
         _ => {
             let mut items = Vec::from(folders);
@@ -307,6 +312,10 @@ pub fn files(names: &[&str]) -> Vec<Item> {
          and the lock files, which stay. With `--store file` also a `.secret` file with the tokens, mode 0600. Follows \
          XDG_STATE_HOME; on Windows %LOCALAPPDATA%\\mdb-login\\sessions.",
     );
+    let servers = term(
+        "~/.local/state/mdb-login/servers/",
+        "For each MongoDB server that was asked for its provider, a file with what it said and you accepted.",
+    );
     let run = term(
         "$XDG_RUNTIME_DIR/mdb-login/exec-…/",
         "While `mdb-login exec` runs: the socket or token file of its program, open to you alone. Below \
@@ -314,8 +323,13 @@ pub fn files(names: &[&str]) -> Vec<Item> {
          `kill -9` by the next `mdb-login exec`; a process that the program leaves behind finds nothing there any more.",
     );
     match names {
-        [] | ["exec"] => vec![config, state, run],
-        ["login" | "token" | "status" | "logout"] => vec![config, state],
+        [] => vec![config, state, servers, run],
+        ["exec"] => vec![config, state, run],
+        ["login" | "verify"] => vec![config, state, servers],
+        ["token" | "status" | "logout"] => vec![config, state],
+        ["discover"] => vec![config],
+        ["uri"] => vec![text("None is read or written.")],
+        ["profile", "trust"] => vec![config, servers],
         ["profile", ..] => {
             let lock = term("~/.config/mdb-login/.config.lock", "Held while config.toml is changed; stays.");
             vec![config, lock]
@@ -362,6 +376,16 @@ pub fn security(names: &[&str]) -> Vec<Item> {
                  it sends the token to: use it for hosts that you trust.",
             ),
         ],
+        ["discover"] => vec![text(
+            "What a server says of its provider is its word and no more. A server of somebody else's can name a provider \
+             of somebody else's.",
+        )],
+        ["verify"] => vec![text(
+            "A token goes to the drivers' own list of hosts (MongoDB's domains, this machine) and to hosts that you trust \
+             by name, over a connection that is encrypted and to a server that has proved its name; loopback may be plain. \
+             The hosts of a `mongodb+srv://` address are judged after DNS has named them.",
+        )],
+        ["uri"] => vec![text("What is printed holds no token. A user name is left out.")],
         ["status"] => vec![text("Prints no tokens. It does print account names and providers.")],
         ["logout"] => vec![text(
             "An access token that a program has already is taken by servers until it expires: they look at the token, \
