@@ -138,7 +138,8 @@ fn run_a_program(runs: usize, report: &mut Report) {
     sign_in(&sandbox);
     let ways = ["k8s", "mongosh"];
     let mut candidates = vec![sandbox.tool("true")];
-    candidates.extend(ways.map(|way| sandbox.command(["exec", "--inject", way, "--", "true"])));
+    let exec = |way| sandbox.command(["exec", "--trust-host", "db.example.com", "--inject", way, "--", "true"]);
+    candidates.extend(ways.map(exec));
     let times = race(runs, &mut candidates);
     for (way, time) in ways.iter().zip(&times[1..]) {
         let more = time.saturating_sub(times[0]);

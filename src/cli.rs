@@ -197,16 +197,17 @@ pub struct TokenArgs {
 /// that moment, renewed if necessary. Never opens a browser: where nobody is signed in it fails with exit code 4 before
 /// anything is started.
 ///
-/// mongosh (2.2.7 or later) asks mdb-login by itself, and needs nothing but a connection string with
-/// authMechanism=MONGODB-OIDC. Every other program needs authMechanismProperties=ENVIRONMENT:k8s in its connection
-/// string, and then reads its token from the path that it finds in AZURE_FEDERATED_TOKEN_FILE and
-/// AWS_WEB_IDENTITY_TOKEN_FILE. Prints nothing of its own on stdout, and stores renewed tokens.
+/// Connection strings among the program's arguments are completed, and their hosts have to be ones that tokens may go to:
+/// MongoDB's own, this machine, and those that you trust. mongosh (2.2.7 or later) asks mdb-login by itself. Every other
+/// program reads its token from the path that it finds in AZURE_FEDERATED_TOKEN_FILE and AWS_WEB_IDENTITY_TOKEN_FILE, as
+/// ENVIRONMENT:k8s has it; one that takes its connection string from elsewhere finds a complete one in MDB_LOGIN_URI.
+/// Prints nothing of its own on stdout, and stores renewed tokens.
 #[derive(Args, Debug)]
 #[command(override_usage = "mdb-login exec [OPTIONS] [TARGET] -- COMMAND [ARGS]...")]
 #[command(after_long_help = "\
 Examples:
-  mdb-login exec -- mongosh 'mongodb://db.example.com/?authMechanism=MONGODB-OIDC'
-  mdb-login exec prod -- mongodump --config dump.yaml
+  mdb-login exec -- mongosh mongodb+srv://cluster0.example.mongodb.net
+  mdb-login exec prod -- mongodump --uri mongodb+srv://cluster0.example.mongodb.net --gzip
   mdb-login exec --inject file -- ./report.py
   mdb-login exec --print-env -- mongosh")]
 pub struct ExecArgs {
@@ -227,6 +228,8 @@ pub struct ExecArgs {
     /// Run although AWS or Azure libraries in the program could send its token to the cloud
     #[arg(long)]
     pub allow_cloud_env: bool,
+    #[command(flatten)]
+    pub hosts: HostArgs,
     #[command(flatten)]
     pub session: SessionArgs,
 }

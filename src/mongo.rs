@@ -3,6 +3,7 @@
 //!
 //! The official driver speaks to servers ([`client`] and below); what it is told, and what its answers may be, is ours.
 
+pub mod arguments;
 pub mod client;
 pub mod hosts;
 pub mod uri;

@@ -128,7 +128,9 @@ impl TokenArgs {
 
 impl ExecArgs {
     pub fn request(&self, global: &GlobalArgs) -> Request {
-        self.session.request(global)
+        let mut request = self.session.request(global);
+        list(&mut request, &schema::ALLOWED_HOST, &self.hosts.trust_host);
+        request
     }
 }
 

@@ -1,51 +1,141 @@
 //! `mdb-login exec`: run a program that gets live tokens.
+//!
+//! Where the program will send them is judged before there is a [`Plan`], so nothing is handed over otherwise.
 
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use crate::cli::{ExecArgs, Inject};
-use crate::error::Result;
+use crate::cli::{ExecArgs, GlobalArgs, Inject};
+use crate::error::{Error, Kind, Result};
 use crate::inject::{self, IdpInfo, Need, Plan, Way};
-use crate::session::{Freshness, Session};
-use crate::settings::Settings;
-use crate::ui::Ui;
+use crate::mongo::arguments::{self, Found};
+use crate::mongo::hosts;
+use crate::mongo::uri::Uri;
+use crate::session::{Freshness, Session, server};
+use crate::settings::{Request, Settings, TARGET, preview, resolve, schema};
+use crate::ui::{Ui, foreign};
 
-pub fn run(args: &ExecArgs, settings: &Settings, ui: &Ui) -> Result<ExitCode> {
-    let plan = plan(args, settings)?;
+pub fn run(args: &ExecArgs, global: &GlobalArgs, ui: &Ui) -> Result<ExitCode> {
+    let command = Command::of(args)?;
+    let settings = resolve(&request(args, global, &command)?)?;
+    let plan = plan(args, &settings, command, ui)?;
     if args.print_env {
         return inject::print_env(&plan, ui).map(|()| ExitCode::SUCCESS);
     }
-    let session = Session::new(settings, ui)?;
+    let session = Session::new(&settings, ui)?;
     let source = |need| session.token(&Freshness { min_ttl: settings.min_ttl, force: need == Need::Renewed });
     inject::run(&plan, source, ui)
 }
 
-/// What to run. Connection strings come in here: those of the arguments are completed and their hosts judged before
-/// there is a plan, so that nothing is handed over otherwise.
-fn plan(args: &ExecArgs, settings: &Settings) -> Result<Plan> {
-    let (program, rest): (OsString, Vec<OsString>) = match args.command.split_first() {
-        Some((program, rest)) => (program.clone(), rest.to_vec()),
-        None => Default::default(),
-    };
-    let way = match args.inject {
-        Inject::Auto => Way::for_program(&program, &rest),
-        Inject::Mongosh => Way::Mongosh,
-        Inject::K8s => Way::K8s,
-        Inject::File => Way::File,
-    };
-    let pin = IdpInfo {
-        issuer: settings.issuer.clone(),
-        client_id: settings.client_id.clone(),
-        // A profile says what is asked for, not what a server recommends.
-        request_scopes: None,
-    };
+/// What was typed after `--`.
+struct Command {
+    program: OsString,
+    args: Vec<OsString>,
+    way: Way,
+    found: Vec<Found>,
+}
+
+impl Command {
+    fn of(args: &ExecArgs) -> Result<Self> {
+        let (program, rest): (OsString, Vec<OsString>) = match args.command.split_first() {
+            Some((program, rest)) => (program.clone(), rest.to_vec()),
+            None => Default::default(),
+        };
+        let way = match args.inject {
+            Inject::Auto => Way::for_program(&program, &rest),
+            Inject::Mongosh => Way::Mongosh,
+            Inject::K8s => Way::K8s,
+            Inject::File => Way::File,
+        };
+        let found = arguments::find(&rest).map_err(|(number, reason)| {
+            Error::new(Kind::Usage, format!("the program's argument {number}, a connection string, {reason}"))
+        })?;
+        Ok(Self { program, args: rest, way, found })
+    }
+}
+
+/// Which session is meant. A connection string of the program's own says it where nobody else does: `mdb-login URI` and
+/// then `mdb-login exec -- mongosh URI` are one thing to a person.
+fn request(args: &ExecArgs, global: &GlobalArgs, command: &Command) -> Result<Request> {
+    let request = args.request(global);
+    let Some(Found { uri, .. }) = command.found.first() else { return Ok(request) };
+    let says =
+        |setting| [&schema::URI, &schema::ISSUER, &schema::CLIENT_ID].iter().any(|one| std::ptr::eq(*one, setting));
+    let nobody_said = request.profile.is_none() && !request.flags.iter().any(|(setting, ..)| says(*setting));
+    if nobody_said && (server::is_known(uri)? || preview(&request)?.issuer.is_empty()) {
+        let mut request = request;
+        request.flags.push((&schema::URI, TARGET, vec![uri.text()]));
+        return Ok(request);
+    }
+    Ok(request)
+}
+
+fn plan(args: &ExecArgs, settings: &Settings, command: Command, ui: &Ui) -> Result<Plan> {
+    let Command { program, args: mut rest, way, found } = command;
+    judge(settings, &program, way, &found)?;
+    let ready = |uri: &Uri| if way == Way::Mongosh { uri.with_mechanism() } else { uri.for_token_file() };
+    for Found { uri, .. } in &found {
+        if let (Some(user), Way::K8s | Way::File) = (uri.user(), way) {
+            let user = foreign(&user);
+            ui.note(format!("the user name `{user}` is left out of the connection string: the token says who you are"));
+        }
+    }
+    arguments::rewrite(&mut rest, &found, ready);
+    if way == Way::Mongosh && found.iter().any(|found| needs_mongosh_s_trust(&found.uri)) {
+        // mongosh has a list of its own and knows nothing of the profile's; its flag means the hosts of its own URI.
+        rest.push("--oidcTrustedEndpoint".into());
+    }
+    let uri = found.first().map(|found| &found.uri).or(settings.uri.as_ref());
     Ok(Plan {
         program,
         args: rest,
         way,
-        env: Vec::new(),
-        pin,
+        env: uri.map(|uri| ("MDB_LOGIN_URI".into(), ready(uri).text().into())).into_iter().collect(),
+        pin: IdpInfo {
+            issuer: settings.issuer.clone(),
+            client_id: settings.client_id.clone(),
+            // A profile says what is asked for, not what a server recommends.
+            request_scopes: None,
+        },
         allow_nested: args.nested,
         allow_cloud_env: args.allow_cloud_env,
     })
+}
+
+/// That tokens may go where the program will send them, as far as its command line shows.
+fn judge(settings: &Settings, program: &OsString, way: Way, found: &[Found]) -> Result<()> {
+    let uris: Vec<&Uri> = match found {
+        // What the program finds in `MDB_LOGIN_URI`.
+        [] => settings.uri.iter().collect(),
+        found => found.iter().map(|found| &found.uri).collect(),
+    };
+    for uri in &uris {
+        if let Some(environment) = uri.environment().filter(|name| name != "k8s" && name != "test") {
+            let environment = foreign(&environment);
+            return Err(Error::new(
+                Kind::Usage,
+                format!("the connection string asks for tokens of the cloud (`ENVIRONMENT:{environment}`)"),
+            )
+            .hint("leave `authMechanismProperties` out, and the program gets those of your session"));
+        }
+        server::check_hosts(settings, uri)?;
+    }
+    // mongosh looks at the hosts itself, each time that it asks us.
+    if !uris.is_empty() || way == Way::Mongosh || !settings.allowed_hosts.is_empty() {
+        return Ok(());
+    }
+    let program = foreign(&program.to_string_lossy());
+    Err(Error::new(
+        Kind::Usage,
+        format!("`{program}` is given no connection string here, so nobody can see where it would send your token"),
+    )
+    .hint(
+        "if it takes one, put it into its arguments, or read it from `MDB_LOGIN_URI` and give it to mdb-login: `--uri`",
+    )
+    .hint("if you know the host that it connects to, say that you trust it: `--trust-host HOST`"))
+}
+
+/// Whether mongosh would refuse a host of this connection string that we have judged to be trusted.
+fn needs_mongosh_s_trust(uri: &Uri) -> bool {
+    uri.names().iter().any(|host| !hosts::is_allowed(host, &[]))
 }

@@ -36,7 +36,7 @@ pub fn run_cached(cli: &Cli, ui: &Ui) -> Option<Result<()>> {
 pub fn run(cli: &Cli, ui: &Ui) -> Result<ExitCode> {
     let global = &cli.global;
     let done = match &cli.command {
-        Command::Exec(args) => return exec::run(args, &resolve(&args.request(global))?, ui),
+        Command::Exec(args) => return exec::run(args, global, ui),
         Command::Login(args) => {
             let request = args.request(global);
             server::learn(&preview(&request)?, consent(args.trust_server), ui)?;

@@ -138,9 +138,11 @@ impl Uri {
 
     /// The hosts that it names itself, without ports; none if DNS records do.
     pub fn host_names(&self) -> Vec<String> {
-        if self.scheme == SRV {
-            return Vec::new();
-        }
+        if self.scheme == SRV { Vec::new() } else { self.names() }
+    }
+
+    /// Every host that it names, or the name under which DNS lists them; without ports.
+    pub fn names(&self) -> Vec<String> {
         self.hosts.iter().filter_map(|host| Some(split_port(host)?.0.to_owned())).collect()
     }
 

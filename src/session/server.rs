@@ -7,6 +7,7 @@ use super::Session;
 use crate::clock::unix_now;
 use crate::error::{Error, Kind, Result};
 use crate::mongo::client::{IdpInfo, Target};
+use crate::mongo::hosts::Trust;
 use crate::mongo::uri::Uri;
 use crate::oidc::metadata::ProviderMetadata;
 use crate::settings::{Origin, Settings, check_pin, dirs};
@@ -25,6 +26,21 @@ pub enum Consent {
 /// Asks the server that `settings` name, and nobody else.
 pub fn discover(settings: &Settings, uri: &Uri) -> Result<IdpInfo> {
     super::block_on(target(settings, uri).discover())?
+}
+
+/// That tokens may go where `uri` leads to, as these settings have it.
+pub fn check_hosts(settings: &Settings, uri: &Uri) -> Result<()> {
+    super::block_on(target(settings, uri).check(trust_of(settings)))?
+}
+
+/// What tokens may be given to.
+pub fn trust_of(settings: &Settings) -> Trust<'_> {
+    Trust { hosts: &settings.allowed_hosts, insecure: settings.insecure_server }
+}
+
+/// Whether the person has accepted what this server says of its provider.
+pub fn is_known(uri: &Uri) -> Result<bool> {
+    accepted(uri).map(|pin| pin.is_some())
 }
 
 /// The server of these settings as the driver needs to know it.

@@ -4,7 +4,6 @@ use super::{Freshness, Session, block_on, server};
 use crate::clock::unix_now;
 use crate::error::{Error, Kind, Result};
 use crate::mongo::client::Verified;
-use crate::mongo::hosts::Trust;
 use crate::mongo::uri::Uri;
 use crate::oidc::access_token;
 use crate::store::cache::CachedToken;
@@ -33,13 +32,8 @@ impl Session<'_> {
         Err(self.explain_refused_token(uri, &token))
     }
 
-    /// What tokens may be given to.
-    pub fn trust(&self) -> Trust<'_> {
-        Trust { hosts: &self.settings.allowed_hosts, insecure: self.settings.insecure_server }
-    }
-
     fn try_token(&self, uri: &Uri, token: &CachedToken, privileges: bool) -> Result<Option<Verified>> {
-        block_on(server::target(self.settings, uri).verify(&token.token, self.trust(), privileges))?
+        block_on(server::target(self.settings, uri).verify(&token.token, server::trust_of(self.settings), privileges))?
     }
 
     fn explain_refused_token(&self, uri: &Uri, token: &CachedToken) -> Error {

@@ -1,5 +1,6 @@
 //! `exec`: the program gets live tokens, and everything else of it is as if we were not there.
 
+mod connection_strings;
 mod environment;
 
 mod mongosh;

@@ -27,7 +27,9 @@ impl SignedIn {
             behaviour.sign_in = SignIn::Auto("ada".into());
             change(behaviour);
         });
-        let sandbox = Sandbox::with(&idp);
+        let mut sandbox = Sandbox::with(&idp);
+        // Scripts under `exec` have no connection string, so somebody has to say where they will connect.
+        sandbox.env("MDB_LOGIN_ALLOWED_HOST", "db.example.com");
         sign_in(&sandbox, &[]);
         Self { idp, sandbox }
     }

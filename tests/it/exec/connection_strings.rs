@@ -1,0 +1,122 @@
+//! Connection strings among a program's arguments: completed, and judged before anything is handed over.
+
+use serde_json::Value;
+
+use crate::cases::each;
+use crate::signed_in::{SignedIn, sign_in};
+use crate::support::cmd::{Outcome, Sandbox};
+use crate::support::idp::{Idp, SignIn};
+use crate::support::mongod::Mongod;
+
+const TAIL: &str = "authMechanism=MONGODB-OIDC&authSource=%24external&authMechanismProperties=ENVIRONMENT:k8s";
+
+/// Without anybody's word on hosts.
+fn ada() -> SignedIn {
+    let mut ada = SignedIn::new();
+    ada.sandbox.unset("MDB_LOGIN_ALLOWED_HOST");
+    ada
+}
+
+fn printed(outcome: &Outcome) -> Vec<String> {
+    outcome.stdout().lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn connection_strings_are_completed_for_what_the_program_understands() {
+    let ada = ada();
+    let show = |inject: &str, uri: &str| {
+        let script = "printf '%s\\n' \"$@\" \"$MDB_LOGIN_URI\"";
+        ada.run(["exec", "--inject", inject, "--", "sh", "-c", script, "sh", uri, "--gzip"]).exits(0)
+    };
+    let outcome = show("k8s", "mongodb://ada%40example.com@localhost:27018/db?appName=x");
+    let ready = format!("mongodb://localhost:27018/db?appName=x&{TAIL}");
+    assert_eq!(printed(&outcome), [ready.clone(), "--gzip".into(), ready]);
+    let notice = "the user name `ada@example.com` is left out of the connection string: the token says who you are\n";
+    assert_eq!(outcome.stderr(), notice);
+
+    let outcome = show("file", "--uri=mongodb://127.0.0.1");
+    assert_eq!(printed(&outcome)[0], format!("--uri=mongodb://127.0.0.1/?{TAIL}"));
+    assert_eq!(outcome.stderr(), "");
+
+    // mongosh keeps the user name: with it, it asks the server which provider is meant.
+    let outcome = show("mongosh", "mongodb://ada@localhost/");
+    let ready = "mongodb://ada@localhost/?authMechanism=MONGODB-OIDC".to_owned();
+    assert_eq!(printed(&outcome), [ready.clone(), "--gzip".into(), ready]);
+}
+
+#[test]
+fn mongosh_is_told_of_hosts_that_are_not_on_its_own_list() {
+    let ada = ada();
+    let run = |uri: &str| {
+        let script = ["exec", "--inject", "mongosh", "--trust-host", "nowhere.invalid", "--", "printf", "%s\\n", uri];
+        printed(&ada.run(script).exits(0))
+    };
+    assert_eq!(run("mongodb://localhost")[1..], Vec::<String>::new());
+    assert_eq!(run("mongodb://nowhere.invalid/?tls=true")[1..], ["--oidcTrustedEndpoint"]);
+}
+
+#[test]
+fn nothing_is_started_for_hosts_that_may_have_no_token() {
+    let ada = ada();
+    let marker = ada.sandbox.home().join("started");
+    let rows: &[(&[&str], i32, &str)] = &[
+        (&["mongodb://evil.example/?tls=true"], 10, "`evil.example` is not a host that tokens may be given to"),
+        (&["mongodb://localhost,evil.example"], 10, "`evil.example` is not a host"),
+        (&["mongodb://localhost", "mongodb://evil.example"], 10, "`evil.example` is not a host"),
+        (&["--uri=mongodb://evil.example"], 10, "`evil.example` is not a host"),
+        (&["mongodb://0x7f.2"], 10, "`0x7f.2` is not a host"),
+        (&["mongodb://x.mongodb.net.evil.example/?tls=true"], 10, "is not a host that tokens may be given to"),
+        (&["mongodb://x.mongodb.net"], 10, "the connection would not be encrypted"),
+        (&["mongodb://x.mongodb.net/?tls=true&tlsAllowInvalidCertificates=true"], 10, "leaves open who the server is"),
+        (&["mongodb+srv://x.mongodb.net/?tls=false"], 7, "DNS knows no servers"),
+        (&["mongodb://localhost/?proxyHost=evil.example"], 10, "`proxyHost` lets the connection string choose"),
+        (&["x", "mongodb://u:hunter2@localhost"], 2, "the program's argument 3, a connection string, has a password"),
+        (&["mongodb://localhost/?authMechanism=PLAIN"], 2, "has `authMechanism=PLAIN`"),
+        (&["mongodb://localhost/?authSource=admin"], 2, "has `authSource=admin`"),
+        (&["mongodb://localhost/?authMechanismProperties=ALLOWED_HOSTS:*"], 2, "has `ALLOWED_HOSTS`"),
+        (
+            &["mongodb://localhost/?authMechanismProperties=ENVIRONMENT:azure,TOKEN_RESOURCE:x"],
+            2,
+            "asks for tokens of the cloud",
+        ),
+        (&[], 2, "`touch` is given no connection string here, so nobody can see where it would send your token"),
+    ];
+    each(rows, |(arguments, code, words)| {
+        for inject in ["k8s", "file"] {
+            let line = [&["exec", "--inject", inject, "--", "touch", marker.to_str().unwrap()], *arguments].concat();
+            let outcome = ada.run(line).exits(*code).says(words);
+            assert!(!outcome.text().contains("hunter2"), "{outcome:?}");
+        }
+        assert!(!marker.exists(), "{arguments:?}");
+    });
+    // Whoever names the host has said it; and mongosh looks for itself.
+    ada.run(["exec", "--trust-host", "db.example.com", "--", "touch", marker.to_str().unwrap()]).exits(0);
+    ada.run(["exec", "--inject", "mongosh", "--", "true"]).exits(0);
+}
+
+/// `mdb-login URI`, then `mdb-login exec -- PROGRAM URI`: nothing else has to be said.
+#[test]
+fn the_program_s_connection_string_says_whose_session_is_meant() {
+    let idp = Idp::start_with(|behaviour| behaviour.sign_in = SignIn::Auto("ada".into()));
+    let server = Mongod::start(&idp);
+    let other = Idp::start_with(|behaviour| behaviour.sign_in = SignIn::Auto("ada".into()));
+    let mut sandbox = Sandbox::new();
+    sandbox.env("MDB_LOGIN_REDIRECT_URI", "http://localhost:0/redirect");
+    sandbox.hide(&server.address().to_string(), "[SERVER]");
+    let uri = server.uri();
+    sandbox.run(["exec", "--", "true", &uri]).is("
+        exit 4
+        --- stderr
+        error: nobody has signed in for `mongodb://[SERVER]` yet
+        hint: run `mdb-login login mongodb://[SERVER]/`
+    ");
+    sign_in(&sandbox, &[&uri, "--trust-server"]);
+    // A default profile for another provider does not stand in the way.
+    sandbox.write_config(&format!("[profile.prod]\nissuer = '{}'\nclient_id = 'x'\n", other.issuer()));
+    let script = "cat \"$AZURE_FEDERATED_TOKEN_FILE\"";
+    let token = sandbox.run(["exec", "--", "sh", "-c", script, "sh", &uri]).exits(0).stdout();
+    assert_eq!(token, sandbox.run(["token", &uri]).exits(0).stdout());
+    let verified: Value = serde_json::from_slice(&sandbox.run(["verify", &uri, "--json"]).exits(0).stdout).unwrap();
+    assert_eq!(verified["user"], "test/00u-ada");
+    sandbox.run(["exec", "-p", "prod", "--", "true", &uri]).exits(4).says("not signed in to");
+}
