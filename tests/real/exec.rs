@@ -13,7 +13,8 @@ const CTRL_Z: &[u8] = b"\x1a";
 /// Somebody who is signed in.
 fn ada() -> (Idp, Sandbox) {
     let idp = Idp::start_with(|behaviour| behaviour.sign_in = SignIn::Auto("ada".into()));
-    let sandbox = Sandbox::with(&idp);
+    let mut sandbox = Sandbox::with(&idp);
+    sandbox.env("MDB_LOGIN_ALLOWED_HOST", "db.example.com");
     let mut login = sandbox.spawn(["login"]);
     Browser::new().sign_in(&login.start_url(), "ada");
     login.wait().exits(0);

@@ -17,6 +17,7 @@ mod bus; // a private D-Bus session with gnome-keyring in it, or without
 mod terminal; // the binary on a pseudo-terminal
 
 mod browser; // sign-in with Chromium, to the final page
+mod connect; // a connection string, and what people run under `exec`
 mod device; // sign-in by device code
 mod drivers; // PyMongo and the npm driver with our tokens, and with the test server
 mod mongosh; // MongoDB's shell: with a token file, and with its own login
@@ -31,6 +32,6 @@ mod fixtures; // the peers themselves are as strict as they claim
 #[cfg(target_os = "linux")]
 mod interactive; // what a person at a terminal sees
 #[cfg(target_os = "linux")]
-mod keyring;
+mod keyring; // unlocked, locked, absent, mute
 #[cfg(target_os = "linux")]
-mod other_user; // somebody else on the machine, who is faster than the person // unlocked, locked, absent, mute
+mod other_user; // somebody else on the machine, who is faster than the person
