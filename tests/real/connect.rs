@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::drivers::Setting;
 use crate::peers::{beside, node, node_modules, python, python_packages};
 use crate::support::browser::Browser;
-use crate::support::cmd::Sandbox;
+use crate::support::cmd::{Sandbox, program};
 use crate::support::idp::Idp;
 use crate::support::mongod::{Event, Mongod};
 
@@ -126,4 +126,49 @@ fn a_connection_string_is_all_that_it_takes() {
     assert_eq!(said, json!({ "user": "test/00u-ada", "count": 12 }));
     home.run(["verify", &uri]).exits(0);
     assert_eq!(server.refusals(), []);
+}
+
+/// The first block of this language in the README's section.
+fn recipe(language: &str) -> String {
+    let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
+    let section = readme.split("\n## Connect\n").nth(1).expect("the section is there").split("\n## ").next().unwrap();
+    let block = section.split(&format!("```{language}\n")).nth(1).expect("the block is there");
+    block.split("```").next().unwrap().to_owned()
+}
+
+/// What the README tells people to write works as it stands there, but for the name of the server.
+#[test]
+#[ignore = "needs PyMongo and npm mongodb; run tests/run"]
+fn the_recipes_of_the_readme_run() {
+    let setting = Setting::new();
+    let here = |recipe: String| {
+        assert!(recipe.contains("mongodb://db.example.com/"), "{recipe}");
+        recipe.replace("mongodb://db.example.com/", &setting.server.uri())
+    };
+    let python_script = setting.home.home().join("recipe.py");
+    let work = "print(client.admin.command('connectionStatus')['authInfo']['authenticatedUsers'][0]['user'])";
+    std::fs::write(&python_script, format!("{}\n{work}\n", here(recipe("python")))).unwrap();
+    // Modules are looked for beside the script that imports them.
+    let node_script = node_modules().parent().unwrap().join(format!("recipe-{}.mjs", std::process::id()));
+    let work = "const status = await client.db('admin').command({ connectionStatus: 1 });
+        console.log(status.authInfo.authenticatedUsers[0].user); await client.close();";
+    std::fs::write(&node_script, format!("{}\n{work}\n", here(recipe("js")))).unwrap();
+
+    let commands = [(python(), &python_script), (node(), &node_script)].map(|(interpreter, script)| {
+        let mut command = setting.home.tool(interpreter);
+        let path = std::env::join_paths(
+            [program().parent().unwrap().to_owned()]
+                .into_iter()
+                .chain(std::env::split_paths(&std::env::var_os("PATH").unwrap())),
+        );
+        command.arg(script).env("PATH", path.unwrap()).env("PYTHONPATH", python_packages());
+        command
+    });
+    let outputs = commands.map(|mut command| command.output().unwrap());
+    std::fs::remove_file(&node_script).unwrap();
+    for output in outputs {
+        let (said, errors) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert_eq!(said.trim(), "test/00u-ada", "{errors}");
+    }
+    assert_eq!(setting.server.refusals(), []);
 }
