@@ -1,4 +1,5 @@
-//! A guided tour: a strict OpenID provider on loopback, the real program, and a person who signs in.
+//! A guided tour: a strict OpenID provider and a MongoDB server on loopback, the real program, a person who signs in, and
+//! a program of that person's that works at the server.
 //!
 //! `cargo run --release --example demo` needs the Rust toolchain and nothing else. With a desktop it opens the real
 //! browser; elsewhere, or with `-- --play`, it plays the person itself and says so. What it keeps goes into a temporary
@@ -10,21 +11,45 @@
 #[path = "../tests/support/mod.rs"]
 mod support;
 
+use std::error::Error;
 use std::io::IsTerminal as _;
 use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
+use mongodb::Client;
+use mongodb::bson::{Document, doc};
+
 use support::browser::Browser;
 use support::cmd::{Outcome, Sandbox, beside_this_example, start_url};
 use support::idp::{CLIENT_ID, Endpoint, Idp, Rotation, jwt};
+use support::mongod::Mongod;
 
 /// How long an access token lives here, so that the tour can show an expiry. Usual is an hour.
 const LIFETIME: Duration = Duration::from_secs(12);
 
+/// Who ada is at the server: its prefix for this provider, and her subject there.
+const USER: &str = "test/00u-ada";
+
+/// With this and a connection string the tour is the program that `exec` runs in it.
+const AS_PROGRAM: &str = "--as-program";
+
+/// What the program calls the file when it names it.
+const TOKEN_FILE: &str = "token file";
+
 type Step = Result<(), String>;
 
 fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if let [AS_PROGRAM, uri] = arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        return match program(uri) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                eprintln!("the program failed: {error}");
+                ExitCode::FAILURE
+            }
+        };
+    }
     match tour() {
         Ok(took) => {
             println!("\nThat was everything, in {} seconds.", took.as_secs());
@@ -46,8 +71,9 @@ fn tour() -> Result<Duration, String> {
         behaviour.access_token_lifetime = LIFETIME;
         behaviour.rotation = Rotation::Strict;
     });
+    let server = Mongod::start(&idp);
     let place = Place::look();
-    let tour = Tour { sandbox: place.sandbox(&program), idp, plays: place.plays };
+    let tour = Tour { sandbox: place.sandbox(&program), idp, server, plays: place.plays };
 
     println!("A tour of mdb-login");
     say(&format!(
@@ -55,6 +81,11 @@ fn tour() -> Result<Duration, String> {
          last {} seconds and refresh tokens that may be used once.",
         tour.idp.issuer(),
         LIFETIME.as_secs()
+    ));
+    say(&format!(
+        "On {} there is a MongoDB server that trusts it, in this process, too. It judges tokens as the real one does, and \
+         has just enough of a database to be used.",
+        tour.server.uri()
     ));
     say(&format!("The program is the real one: {}", program.display()));
     say(place.store_words);
@@ -71,6 +102,7 @@ fn tour() -> Result<Duration, String> {
 struct Tour {
     sandbox: Sandbox,
     idp: Idp,
+    server: Mongod,
     plays: bool,
 }
 
@@ -82,6 +114,9 @@ impl Tour {
         self.status()?;
         self.token()?;
         self.renewal()?;
+        self.discovery()?;
+        self.verification()?;
+        self.connection()?;
         self.sign_out()?;
         self.count();
         Ok(())
@@ -201,6 +236,43 @@ impl Tour {
         check(self.idp.counters().reuse_detected == 0, "the provider saw a refresh token twice")
     }
 
+    fn discovery(&self) -> Step {
+        head("Ask the database");
+        say("The profile was typed in. It need not be: a MongoDB server says who lets people in.");
+        let outcome = self.run(&["discover", &self.server.uri()], 0)?;
+        check(outcome.stdout().contains(self.idp.issuer()), "the server's provider was not shown")?;
+        check(self.server.tokens().is_empty(), "the server was sent a token, and was only to be asked")
+    }
+
+    fn verification(&self) -> Step {
+        head("Sign in at the database");
+        say("Would the server take the token, and who is its owner there? The official driver tries it:");
+        let outcome = self.run(&["verify", "demo", "--uri", &self.server.uri()], 0)?;
+        check(outcome.stdout().contains(USER), "the server has taken the token for somebody else's")
+    }
+
+    fn connection(&self) -> Step {
+        head("Run a program at the database");
+        say(
+            "It uses MongoDB's driver and knows nothing of mdb-login. Its connection string is completed on the way, and \
+             the driver reads its token from a file that is kept fresh while the program runs:",
+        );
+        let program = std::env::current_exe().map_err(|error| format!("the tour cannot find itself: {error}"))?;
+        let program = program.to_str().ok_or("the tour is in a folder whose name is not UTF-8")?;
+        let outcome = self.run(&["exec", "demo", "--", program, AS_PROGRAM, &self.server.uri()], 0)?;
+        check(outcome.stdout().contains(USER), "the program was somebody else at the server")?;
+        check(self.server.refusals().is_empty(), "the server has refused a token")?;
+        let said = outcome.stdout();
+        let file =
+            said.lines().find_map(|line| line.strip_prefix(TOKEN_FILE)).ok_or("the program found no token file")?;
+        check(!Path::new(file.trim()).exists(), "the token's file is still there")?;
+        say("The program has ended, and the file with its token is gone.");
+        if is_on_path("mongosh") {
+            say("mongosh is on your PATH. At a server of your own, the same is: mdb-login exec -- mongosh mongodb://…");
+        }
+        Ok(())
+    }
+
     fn sign_out(&self) -> Step {
         head("Sign out");
         self.run(&["logout"], 0)?;
@@ -232,6 +304,9 @@ impl Tour {
         ] {
             println!("   {name:<14} {:>2}", self.idp.requests(endpoint));
         }
+        head("What the server saw");
+        println!("   {:<14} {:>2}", "tokens", self.server.tokens().len());
+        println!("   {:<14} {:>2}", "refused", self.server.refusals().len());
     }
 
     /// Runs the program and shows what it printed.
@@ -300,9 +375,10 @@ impl Place {
             sandbox.env("MDB_LOGIN_STORE", "keyring");
         }
         if !self.plays || self.keyring {
-            // What it takes to reach the desktop's browser and keyring, and nothing that is about mdb-login.
+            // What it takes to reach the desktop's browser and keyring, and nothing that is about mdb-login, or about
+            // the clouds that `exec` keeps tokens from.
             for (name, value) in std::env::vars_os() {
-                if !name.to_string_lossy().starts_with("MDB_LOGIN_") {
+                if !["MDB_LOGIN_", "AWS_", "AZURE_"].iter().any(|of| name.to_string_lossy().starts_with(of)) {
                     sandbox.env(name, value);
                 }
             }
@@ -355,6 +431,34 @@ fn build(program: &Path) -> Step {
     }
     let built = command.status().is_ok_and(|status| status.success());
     check(built && program.is_file(), "the program cannot be built")
+}
+
+/// A program like those that people write for MongoDB: it is given a connection string, and works.
+fn program(uri: &str) -> Result<(), Box<dyn Error>> {
+    println!("connection string  {uri}");
+    let mut variables =
+        vec!["MDB_LOGIN_URI", "MDB_LOGIN_TOKEN_FILE", "AZURE_FEDERATED_TOKEN_FILE", "AWS_WEB_IDENTITY_TOKEN_FILE"];
+    variables.retain(|name| std::env::var_os(name).is_some());
+    println!("variables          {}", variables.join(", "));
+    let file = std::env::var("MDB_LOGIN_TOKEN_FILE")?;
+    println!("{TOKEN_FILE}         {file}");
+    println!("token in it        {} bytes", std::fs::read(&file)?.len());
+
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+        let client = Client::with_uri_str(uri).await?;
+        let status = client.database("admin").run_command(doc! { "connectionStatus": 1 }).await?;
+        let user = status.get_document("authInfo")?.get_array("authenticatedUsers")?[0].as_document();
+        println!("at the server I am {}", user.ok_or("nobody is signed in")?.get_str("user")?);
+        let orders = client.database("shop").collection::<Document>("orders");
+        orders.insert_one(doc! { "item": "tea" }).await?;
+        println!("orders in the shop {}", orders.count_documents(doc! {}).await?);
+        Ok(())
+    })
+}
+
+fn is_on_path(program: &str) -> bool {
+    let name = format!("{program}{}", std::env::consts::EXE_SUFFIX);
+    std::env::var_os("PATH").is_some_and(|path| std::env::split_paths(&path).any(|folder| folder.join(&name).is_file()))
 }
 
 fn check(holds: bool, otherwise: &str) -> Step {
