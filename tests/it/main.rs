@@ -28,6 +28,9 @@ mod redirect;
 mod completions;
 mod generated;
 
+// What people are told to write.
+mod recipes;
+
 // Programs that run with a token.
 #[cfg(unix)]
 mod exec;

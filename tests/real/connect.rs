@@ -1,7 +1,7 @@
 //! Sign in with a connection string, and run what people run: mongosh and the drivers under `exec`, at the test server.
 
 use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -13,6 +13,7 @@ use crate::support::browser::Browser;
 use crate::support::cmd::{Sandbox, program};
 use crate::support::idp::Idp;
 use crate::support::mongod::{Event, Mongod};
+use crate::support::readme::recipe;
 
 /// Works a little, and prints what it has found as one line of JSON.
 const WORK: &str = r#"
@@ -128,15 +129,19 @@ fn a_connection_string_is_all_that_it_takes() {
     assert_eq!(server.refusals(), []);
 }
 
-/// The first block of this language in the README's section.
-fn recipe(language: &str) -> String {
-    let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
-    let section = readme.split("\n## Connect\n").nth(1).expect("the section is there").split("\n## ").next().unwrap();
-    let block = section.split(&format!("```{language}\n")).nth(1).expect("the block is there");
-    block.split("```").next().unwrap().to_owned()
+/// The program that cargo makes of one of the examples, now: only a whole `cargo test` would have built it before.
+fn example(name: &str) -> PathBuf {
+    let folder = program().parent().unwrap().to_owned();
+    // Beside the program under test, so that nothing is built a second time.
+    let profile = if folder.ends_with("release") { "release" } else { "dev" };
+    let mut build = Command::new(env!("CARGO"));
+    build.args(["build", "--quiet", "--locked", "--profile", profile, "--example", name, "--manifest-path"]);
+    assert!(build.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml")).status().unwrap().success());
+    folder.join("examples").join(format!("{name}{}", std::env::consts::EXE_SUFFIX))
 }
 
-/// What the README tells people to write works as it stands there, but for the name of the server.
+/// What the README tells people to write works as it stands there, but for the name of the server. The recipe for Rust
+/// is the text of an example (`tests/it/recipes.rs`) that is given the server as people give it theirs.
 #[test]
 #[ignore = "needs PyMongo and npm mongodb; run tests/run"]
 fn the_recipes_of_the_readme_run() {
@@ -154,17 +159,18 @@ fn the_recipes_of_the_readme_run() {
         console.log(status.authInfo.authenticatedUsers[0].user); await client.close();";
     std::fs::write(&node_script, format!("{}\n{work}\n", here(recipe("js")))).unwrap();
 
-    let commands = [(python(), &python_script), (node(), &node_script)].map(|(interpreter, script)| {
+    let script = |interpreter, file: &Path| {
         let mut command = setting.home.tool(interpreter);
-        let path = std::env::join_paths(
-            [program().parent().unwrap().to_owned()]
-                .into_iter()
-                .chain(std::env::split_paths(&std::env::var_os("PATH").unwrap())),
-        );
-        command.arg(script).env("PATH", path.unwrap()).env("PYTHONPATH", python_packages());
+        command.arg(file).env("PYTHONPATH", python_packages());
         command
-    });
-    let outputs = commands.map(|mut command| command.output().unwrap());
+    };
+    let mut rust = setting.home.tool(example("callback"));
+    rust.arg(setting.server.uri());
+    let before = std::env::var_os("PATH").unwrap();
+    let path = std::iter::once(program().parent().unwrap().to_owned()).chain(std::env::split_paths(&before));
+    let path = std::env::join_paths(path).unwrap();
+    let outputs = [script(python(), &python_script), script(node(), &node_script), rust]
+        .map(|mut command| command.env("PATH", &path).output().unwrap());
     std::fs::remove_file(&node_script).unwrap();
     for output in outputs {
         let (said, errors) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));

@@ -10,5 +10,6 @@ pub mod browser;
 pub mod cmd;
 pub mod idp;
 pub mod mongod;
+pub mod readme;
 #[cfg(unix)]
 pub mod terminal;
