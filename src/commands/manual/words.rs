@@ -482,8 +482,52 @@ pub fn more_examples(names: &[&str]) -> Vec<Item> {
                     .to_owned(),
             ),
         ],
+        ["exec"] => recipes(),
         _ => Vec::new(),
     }
+}
+
+/// How each of MongoDB's tools is run with `exec`.
+fn recipes() -> Vec<Item> {
+    vec![
+        text("By tool, with what each does for its token:"),
+        term(
+            "mdb-login exec -- mongosh URI",
+            "mongosh 2.2.7 or later asks mdb-login for each token, and once more when the server refuses one as expired. \
+             An older one ends with the words that it is too old: update it, since those before the end of 2024 do not \
+             know `ENVIRONMENT:k8s` either. Later ones can be run with `--inject k8s`, too.",
+        ),
+        term(
+            "mdb-login exec -- mongodump --uri URI --gzip",
+            "So, too, mongorestore, mongoexport, mongoimport, mongostat and mongotop, 100.15 or later: they open the token \
+             file for each sign-in, so a dump may last longer than a token. Earlier ones do not know `ENVIRONMENT:k8s`.",
+        ),
+        term(
+            "mdb-login exec --uri URI -- mongodb-compass",
+            "Compass reads the file as long as it runs. Paste what `mdb-login uri URI` prints; a connection that it \
+             remembers works only when it has been started like this.",
+        ),
+        term(
+            "mdb-login exec -- npx -y mongodb-mcp-server --connectionString URI",
+            "As every program that takes its connection string as an argument and uses one of MongoDB's drivers, of 2025 or \
+             later: the argument is completed, and the driver opens the file for each sign-in.",
+        ),
+        term(
+            "mdb-login exec --uri URI -- sh -c './report.py \"$MDB_LOGIN_URI\"'",
+            "A program that takes its connection string from elsewhere: give it to `exec`, and the program the complete one \
+             that is in MDB_LOGIN_URI.",
+        ),
+        term(
+            "mdb-login exec --trust-host db.example.com -- ./nightly",
+            "A program that knows its connection string by itself. It has to ask for the token on its own, with \
+             `authMechanism=MONGODB-OIDC` and `authMechanismProperties=ENVIRONMENT:k8s`; the host is named, because nobody \
+             can see it here. One that has no driver opens the path in MDB_LOGIN_TOKEN_FILE, anew for each token.",
+        ),
+        text(
+            "mongosh and the drivers for Python, Node.js and Rust have been run like this; the database tools, Compass and \
+             the MCP server have not been yet.",
+        ),
+    ]
 }
 
 pub fn see_also(command: &Command, title: &str, names: &[&str]) -> Vec<Item> {
