@@ -81,6 +81,11 @@ fn plan(args: &ExecArgs, settings: &Settings, command: Command, ui: &Ui) -> Resu
         }
     }
     arguments::rewrite(&mut rest, &found, ready);
+    if way == Way::Mongosh && found.is_empty() && settings.uri.is_some() {
+        ui.note(
+            "mongosh is given no connection string, and connects to this machine; the profile's is in `$MDB_LOGIN_URI`",
+        );
+    }
     if way == Way::Mongosh && found.iter().any(|found| needs_mongosh_s_trust(&found.uri)) {
         // mongosh has a list of its own and knows nothing of the profile's; its flag means the hosts of its own URI.
         rest.push("--oidcTrustedEndpoint".into());

@@ -165,16 +165,17 @@ fn changed(uri: &Uri, accepted: &Pin, pin: &Pin) -> Error {
 }
 
 fn one_line(pin: &Pin) -> String {
-    let scopes = if pin.request_scopes.is_empty() { "none".to_owned() } else { foreign(&pin.request_scopes.join(" ")) };
-    format!("issuer `{}`, client id `{}`, scopes {scopes}", foreign(&pin.issuer), foreign(&pin.client_id))
+    let (issuer, client_id) = (foreign(&pin.issuer), foreign(&pin.client_id));
+    format!("issuer `{issuer}`, client id `{client_id}`, scopes {}", scopes(pin))
+}
+
+/// What is asked for beyond the usual.
+fn scopes(pin: &Pin) -> String {
+    if pin.request_scopes.is_empty() { "none of its own".to_owned() } else { foreign(&pin.request_scopes.join(" ")) }
 }
 
 fn rows(pin: &Pin) -> [(&'static str, String); 3] {
-    [
-        ("issuer", foreign(&pin.issuer)),
-        ("client id", foreign(&pin.client_id)),
-        ("scopes", foreign(&pin.request_scopes.join(" "))),
-    ]
+    [("issuer", foreign(&pin.issuer)), ("client id", foreign(&pin.client_id)), ("scopes", scopes(pin))]
 }
 
 fn table(pin: &Pin) -> String {

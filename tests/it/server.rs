@@ -212,7 +212,7 @@ fn a_connection_string_is_enough_to_sign_in() {
         exit 4
         --- stderr
         error: nobody has accepted the provider that `mongodb://[SERVER]` names
-          caused by: it says: issuer `[ISSUER]`, client id `mongodb-tools`, scopes none
+          caused by: it says: issuer `[ISSUER]`, client id `mongodb-tools`, scopes none of its own
         hint: run `mdb-login login mongodb://[SERVER]/` at a terminal
         hint: in a script, if you know that it is right: add `--trust-server`
     ");
@@ -245,8 +245,8 @@ fn a_changed_answer_is_refused_until_it_is_accepted() {
         exit 10
         --- stderr
         error: `mongodb://[SERVER]` names another provider than the one that you accepted
-          caused by: accepted: issuer `[ISSUER]`, client id `mongodb-tools`, scopes none
-          caused by: now:      issuer `[ROGUE]`, client id `mongodb-tools`, scopes none
+          caused by: accepted: issuer `[ISSUER]`, client id `mongodb-tools`, scopes none of its own
+          caused by: now:      issuer `[ROGUE]`, client id `mongodb-tools`, scopes none of its own
         hint: ask whoever runs the server whether this is right; a server that has been taken over would do the same
         hint: if it is: run `mdb-login profile trust mongodb://[SERVER]/`
     ");
