@@ -205,6 +205,21 @@ impl Settings {
         }
     }
 
+    /// The variables by which another mdb-login means the same session, whatever else its environment says. Nothing secret.
+    pub fn session_environment(&self) -> Vec<(String, String)> {
+        let profile = self.profile.iter().map(|name| ("MDB_LOGIN_PROFILE".to_owned(), name.clone()));
+        let settings = SESSION_SETTINGS.iter().filter_map(|setting| {
+            let value = match setting.show(self) {
+                Value::String(text) => text,
+                Value::Array(words) => words.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" "),
+                Value::Bool(true) => "true".to_owned(),
+                _ => return None,
+            };
+            Some((setting.env.to_owned(), value))
+        });
+        profile.chain(settings).collect()
+    }
+
     /// The connection string, for what cannot do without one.
     ///
     /// # Errors

@@ -72,7 +72,7 @@ fn request(args: &ExecArgs, global: &GlobalArgs, command: &Command) -> Result<Re
 
 fn plan(args: &ExecArgs, settings: &Settings, command: Command, ui: &Ui) -> Result<Plan> {
     let Command { program, args: mut rest, way, found } = command;
-    judge(settings, &program, way, &found)?;
+    judge(settings, &program, &rest, &found)?;
     let ready = |uri: &Uri| if way == Way::Mongosh { uri.with_mechanism() } else { uri.for_token_file() };
     for Found { uri, .. } in &found {
         if let (Some(user), Way::K8s | Way::File) = (uri.user(), way) {
@@ -81,21 +81,22 @@ fn plan(args: &ExecArgs, settings: &Settings, command: Command, ui: &Ui) -> Resu
         }
     }
     arguments::rewrite(&mut rest, &found, ready);
+    if let (Way::Mongosh, Some(at)) = (way, found.iter().find(|found| needs_mongosh_s_trust(&found.uri))) {
+        // mongosh has a list of its own and knows nothing of the profile's; its flag means the hosts of its own URI.
+        // Before that, because after a `--` it would be the name of a file.
+        rest.insert(at.index, "--oidcTrustedEndpoint".into());
+    }
     if way == Way::Mongosh && found.is_empty() && settings.uri.is_some() {
         ui.note(
             "mongosh is given no connection string, and connects to this machine; the profile's is in `$MDB_LOGIN_URI`",
         );
-    }
-    if way == Way::Mongosh && found.iter().any(|found| needs_mongosh_s_trust(&found.uri)) {
-        // mongosh has a list of its own and knows nothing of the profile's; its flag means the hosts of its own URI.
-        rest.push("--oidcTrustedEndpoint".into());
     }
     let uri = found.first().map(|found| &found.uri).or(settings.uri.as_ref());
     Ok(Plan {
         program,
         args: rest,
         way,
-        env: uri.map(|uri| ("MDB_LOGIN_URI".into(), ready(uri).text().into())).into_iter().collect(),
+        env: variables(settings, uri.map(ready)),
         pin: IdpInfo {
             issuer: settings.issuer.clone(),
             client_id: settings.client_id.clone(),
@@ -107,8 +108,16 @@ fn plan(args: &ExecArgs, settings: &Settings, command: Command, ui: &Ui) -> Resu
     })
 }
 
+/// What programs find that are told by their environment where to connect. With it goes which session this is, or an
+/// mdb-login inside would take the connection string for somebody's wish and look for another one.
+fn variables(settings: &Settings, uri: Option<Uri>) -> Vec<(OsString, OsString)> {
+    let session = settings.session_environment();
+    let uri = uri.map(|uri| (schema::URI.env.to_owned(), uri.text()));
+    session.into_iter().chain(uri).map(|(name, value)| (name.into(), value.into())).collect()
+}
+
 /// That tokens may go where the program will send them, as far as its command line shows.
-fn judge(settings: &Settings, program: &OsString, way: Way, found: &[Found]) -> Result<()> {
+fn judge(settings: &Settings, program: &OsString, args: &[OsString], found: &[Found]) -> Result<()> {
     let uris: Vec<&Uri> = match found {
         // What the program finds in `MDB_LOGIN_URI`.
         [] => settings.uri.iter().collect(),
@@ -125,9 +134,15 @@ fn judge(settings: &Settings, program: &OsString, way: Way, found: &[Found]) -> 
         }
         server::check_hosts(settings, uri)?;
     }
-    // mongosh looks at the hosts itself, each time that it asks us.
-    if !uris.is_empty() || way == Way::Mongosh || !settings.allowed_hosts.is_empty() {
+    let flags = arguments::flags(program, args);
+    hosts::check_flags(&flags.hosts, flags.tls, flags.unsafe_flag.as_deref(), server::trust_of(settings))?;
+    if !uris.is_empty() || !flags.hosts.is_empty() || !settings.allowed_hosts.is_empty() {
         return Ok(());
+    }
+    if program.is_empty() {
+        return Err(
+            Error::new(Kind::Usage, "no program is named").hint("run `mdb-login exec --print-env -- PROGRAM ARGS…`")
+        );
     }
     let program = foreign(&program.to_string_lossy());
     Err(Error::new(

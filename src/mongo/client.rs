@@ -1,12 +1,11 @@
 //! One short conversation with a server, carried by the official driver: DNS, TLS, topologies and the wire are its work.
 
-use std::collections::BTreeSet;
 use std::error::Error as _;
 use std::future::Future;
 use std::io::Write as _;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use mongodb::Client;
 use mongodb::bson::{Bson, Document, doc};
@@ -118,16 +117,12 @@ impl Target<'_> {
     /// `Kind::RuleBroken` for a host that is not trusted, or records that lead to another domain; `Kind::Unavailable` where
     /// DNS gives none.
     pub async fn check(&self, trust: Trust<'_>) -> Result<()> {
-        self.resolve_trusted(trust).await.map(drop)
-    }
-
-    async fn resolve_trusted(&self, trust: Trust<'_>) -> Result<ClientOptions> {
-        // What can be judged without asking anybody is judged before.
-        let written = self.uri.host_names();
-        hosts::check(self.uri, &written, trust)?;
-        let options = self.resolve().await?;
-        hosts::check(self.uri, &names(&options), trust)?;
-        Ok(options)
+        // The name of the records, too: whoever owns it decides, each time anew, where they lead.
+        hosts::check(self.uri, &self.uri.names(), trust)?;
+        if self.uri.is_srv() {
+            hosts::check(self.uri, &names(&self.resolve().await?), trust)?;
+        }
+        Ok(())
     }
 
     /// Asks the server which identity provider people sign in to, for the user name of the connection string. Nothing
@@ -183,28 +178,37 @@ impl Target<'_> {
     /// # Errors
     /// `Kind::RuleBroken` before anything is sent to a host that is not trusted.
     pub async fn verify(&self, token: &Secret, trust: Trust<'_>, privileges: bool) -> Result<Option<Verified>> {
-        let mut options = self.resolve_trusted(trust).await?;
+        hosts::check(self.uri, &self.uri.names(), trust)?;
+        let mut options = self.resolve().await?;
+        hosts::check(self.uri, &names(&options), trust)?;
         let token = token.clone();
         let callback = Callback::machine(move |_| {
             let response = IdpServerResponse::builder().access_token(token.expose()).build();
             Box::pin(async { Ok(response) })
         });
         options.credential = Some(credential(callback));
-        self.converse(options, |client| async move {
-            let admin = client.database("admin");
-            let status = doc! { "connectionStatus": 1, "showPrivileges": privileges };
-            let status = admin.run_command(status).selection_criteria(anyone()).await?;
-            let build = admin.run_command(doc! { "buildInfo": 1 }).selection_criteria(anyone()).await?;
-            Ok(verified(&status, &build))
-        })
-        .await
-        .map(Some)
-        .or_else(|unanswered| if unanswered.refused { Ok(None) } else { Err(unanswered.error) })
+        let answer = self
+            .converse(options, |client| async move {
+                let admin = client.database("admin");
+                let status = doc! { "connectionStatus": 1, "showPrivileges": privileges };
+                let status = admin.run_command(status).selection_criteria(anyone()).await?;
+                let build = admin.run_command(doc! { "buildInfo": 1 }).selection_criteria(anyone()).await?;
+                Ok(verified(&status, &build))
+            })
+            .await;
+        match answer {
+            Ok(verified) if verified.user.is_empty() => {
+                Err(Error::new(Kind::Denied, format!("`{}` has taken the token, and signs nobody in", self.shown())))
+            }
+            Ok(verified) => Ok(Some(verified)),
+            Err(unanswered) if unanswered.refused => Ok(None),
+            Err(unanswered) => Err(unanswered.error),
+        }
     }
 
     /// The driver's options, with the servers' addresses and without any authentication.
     async fn resolve(&self) -> Result<ClientOptions> {
-        let parsed = ClientOptions::parse(self.uri.without_authentication().text());
+        let parsed = ClientOptions::parse(self.uri.connection_only().text());
         let parsed = tokio::time::timeout(self.timeout, parsed).await;
         let mut options = parsed
             .map_err(|_| self.explain(Failure::Unreachable, None))
@@ -217,10 +221,37 @@ impl Target<'_> {
         Ok(options)
     }
 
-    async fn converse<T, F>(
+    /// Talks to the first server that answers, and to no other: a server can name others as members of its replica set,
+    /// and the driver would follow it to hosts that nobody has judged.
+    async fn converse<T, F>(&self, options: ClientOptions, conversation: impl Fn(Client) -> F) -> Result<T, Unanswered>
+    where
+        F: Future<Output = mongodb::error::Result<T>>,
+    {
+        let deadline = Instant::now() + self.timeout;
+        let mut left = options.hosts.len();
+        let mut failed = None;
+        for server in &options.hosts {
+            let mut options = options.clone();
+            options.hosts = vec![server.clone()];
+            options.direct_connection = Some(options.load_balanced != Some(true));
+            // One that does not answer leaves the others their share.
+            let patience = deadline.saturating_duration_since(Instant::now()) / u32::try_from(left).unwrap_or(u32::MAX);
+            left -= 1;
+            match self.converse_with_one(options, patience, &conversation).await {
+                Err(unanswered) if unanswered.error.kind() == Kind::Unavailable => {
+                    failed.get_or_insert(unanswered);
+                }
+                result => return result,
+            }
+        }
+        Err(failed.unwrap_or_else(|| self.explain(Failure::Unreachable, None).into()))
+    }
+
+    async fn converse_with_one<T, F>(
         &self,
         mut options: ClientOptions,
-        conversation: impl FnOnce(Client) -> F,
+        patience: Duration,
+        conversation: impl Fn(Client) -> F,
     ) -> Result<T, Unanswered>
     where
         F: Future<Output = mongodb::error::Result<T>>,
@@ -229,11 +260,11 @@ impl Target<'_> {
         let _certificates = self.trust_the_platform(&mut options)?;
         let last_words: Arc<Mutex<LastWords>> = Arc::default();
         let hopeless = Arc::new(Notify::new());
-        let (ear, bell, servers) = (Arc::clone(&last_words), Arc::clone(&hopeless), options.hosts.len());
+        let (ear, bell) = (Arc::clone(&last_words), Arc::clone(&hopeless));
         options.sdam_event_handler = Some(EventHandler::callback(move |event| {
             let mut words = lock(&ear);
             words.hear(event);
-            if words.failed.len() >= servers {
+            if words.failure.is_some() {
                 bell.notify_one();
             }
         }));
@@ -247,7 +278,7 @@ impl Target<'_> {
             // The driver would go on to try, for a program that can wait until the server is back. A person at a terminal
             // wants to hear that the connection was refused.
             () = hopeless.notified() => Err(explained(Failure::Unreachable)),
-            () = tokio::time::sleep(self.timeout) => Err(explained(Failure::Unreachable)),
+            () = tokio::time::sleep(patience) => Err(explained(Failure::Unreachable)),
         }
     }
 
@@ -323,6 +354,8 @@ impl Target<'_> {
                 Error::new(Kind::Unavailable, format!("`{server}` is not a MongoDB server: its answer is of another protocol"))
                     .hint("check the host and the port")
             }
+            (ErrorKind::Command(command), _) => Error::new(Kind::Denied, format!("`{server}` refused a command"))
+                .because_of(foreign(&format!("{} ({}): {}", command.code_name, command.code, command.message))),
             _ => Error::new(Kind::Unavailable, format!("`{server}` cannot be used")).because_of(foreign(&driver.to_string())),
         }
     }
@@ -333,8 +366,6 @@ impl Target<'_> {
 struct LastWords {
     max_wire_version: Option<i32>,
     failure: Option<DriverError>,
-    /// The servers that have failed since any has answered.
-    failed: BTreeSet<String>,
 }
 
 impl LastWords {
@@ -342,13 +373,9 @@ impl LastWords {
         match event {
             SdamEvent::ServerHeartbeatSucceeded(event) => {
                 self.failure = None;
-                self.failed.clear();
                 self.max_wire_version = event.reply.get_i32("maxWireVersion").ok();
             }
-            SdamEvent::ServerHeartbeatFailed(event) => {
-                self.failed.insert(event.server_address.to_string());
-                self.failure = Some(event.failure);
-            }
+            SdamEvent::ServerHeartbeatFailed(event) => self.failure = Some(event.failure),
             _ => {}
         }
     }

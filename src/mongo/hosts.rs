@@ -9,7 +9,7 @@ use url::Host;
 
 use super::uri::{Protection, Uri};
 use crate::error::{Error, Kind, Result};
-use crate::ui::foreign;
+use crate::ui::{foreign, shell_quoted};
 
 /// The specification's default, in its order.
 pub const DEFAULT: &[&str] = &[
@@ -37,30 +37,56 @@ pub struct Trust<'a> {
 /// # Errors
 /// `Kind::RuleBroken`, naming the exact host and the setting that would allow it.
 pub fn check(uri: &Uri, hosts: &[String], trust: Trust<'_>) -> Result<()> {
-    for host in hosts {
-        if !is_allowed(host, trust.hosts) {
-            let shown = foreign(host);
-            return Err(Error::new(Kind::RuleBroken, format!("`{shown}` is not a host that tokens may be given to"))
-                .hint(format!("if you trust it: give `--trust-host {shown}`, or run `mdb-login profile set PROFILE allowed_host={shown}`")));
-        }
-    }
+    refuse_strangers(hosts, trust)?;
     if trust.insecure {
         return Ok(());
     }
-    let what = match uri.protection() {
+    let (what, cure) = match uri.protection() {
         Protection::Verified => return Ok(()),
         Protection::None if hosts.iter().all(|host| is_loopback(host)) => return Ok(()),
-        Protection::None => {
-            "the connection would not be encrypted: everybody on the way could take the token".to_owned()
-        }
-        Protection::Unverified(option) => {
-            format!("`{option}` leaves open who the server is, and it would get the token")
-        }
-        Protection::Proxied => "`proxyHost` lets the connection string choose who connects, and to what".to_owned(),
+        Protection::None => (
+            "the connection would not be encrypted: everybody on the way could take the token".to_owned(),
+            "add `tls=true` to the connection string, and `tlsCAFile=PATH` if the certificate is your company's own",
+        ),
+        Protection::Unverified(option) => (
+            format!("`{option}` leaves open who the server is, and it would get the token"),
+            "leave it out, and add `tlsCAFile=PATH` if the certificate is your company's own",
+        ),
+        Protection::Proxied => (
+            "`proxyHost` lets the connection string choose who connects, and to what".to_owned(),
+            "leave `proxyHost` out",
+        ),
     };
     Err(Error::new(Kind::RuleBroken, what)
-        .hint("add `tls=true` to the connection string, and `tlsCAFile=PATH` if the certificate is your company's own")
-        .hint("if it must be so: run `mdb-login profile set PROFILE insecure_server=true`"))
+        .hint(cure)
+        .hint("if it must be so, set `insecure_server = true` in the profile, or `MDB_LOGIN_INSECURE_SERVER=true`"))
+}
+
+fn refuse_strangers(hosts: &[String], trust: Trust<'_>) -> Result<()> {
+    let Some(host) = hosts.iter().find(|host| !is_allowed(host, trust.hosts)) else { return Ok(()) };
+    let quoted = shell_quoted(host.trim_matches(['[', ']']));
+    Err(Error::new(Kind::RuleBroken, format!("`{}` is not a host that tokens may be given to", foreign(host)))
+        .hint(format!("if you trust it, give `--trust-host {quoted}`; for good, set `allowed_host` in the profile")))
+}
+
+/// The same for what a program of MongoDB's is told by flags: hosts, whether with TLS, and a flag that makes it worthless.
+pub fn check_flags(hosts: &[String], tls: bool, unsafe_flag: Option<&str>, trust: Trust<'_>) -> Result<()> {
+    refuse_strangers(hosts, trust)?;
+    if trust.insecure {
+        return Ok(());
+    }
+    let what = match unsafe_flag {
+        Some(flag) => format!("`{}` leaves open who the server is, and it would get the token", foreign(flag)),
+        None if tls || hosts.iter().all(|host| is_loopback(host)) => return Ok(()),
+        None => "the connection would not be encrypted: everybody on the way could take the token".to_owned(),
+    };
+    Err(Error::new(Kind::RuleBroken, what)
+        .hint("give the program a connection string with `tls=true`, and the CA file if the certificate is your company's own"))
+}
+
+/// Whether everybody between here and `hosts` could answer in their place.
+pub fn is_open_to_all(uri: &Uri) -> bool {
+    uri.protection() != Protection::Verified && !uri.names().iter().all(|host| is_loopback(host))
 }
 
 /// Whether a host, as a connection string or a DNS record writes it, is on the default list or among `more`.
@@ -69,10 +95,9 @@ pub fn is_allowed(host: &str, more: &[String]) -> bool {
     DEFAULT.iter().copied().chain(more.iter().map(String::as_str)).any(|pattern| match pattern.strip_prefix("*.") {
         // A suffix of a name, never of an address.
         Some(domain) => {
-            host.parse::<IpAddr>().is_err()
-                && host
-                    .strip_suffix(&domain.to_ascii_lowercase())
-                    .is_some_and(|rest| rest.len() > 1 && rest.ends_with('.'))
+            let domain = normalise(domain).unwrap_or_default();
+            let rest = host.strip_suffix(&domain).filter(|_| !domain.is_empty() && host.parse::<IpAddr>().is_err());
+            rest.is_some_and(|rest| rest.len() > 1 && rest.ends_with('.'))
         }
         None => normalise(pattern).is_some_and(|pattern| pattern == host),
     })
@@ -87,7 +112,7 @@ pub fn check_pattern(pattern: &str) -> Result<(), String> {
     if pattern.starts_with("*.") && !name.trim_end_matches('.').contains('.') {
         return Err("would trust a whole top-level domain".into());
     }
-    if normalise(name).is_none() || (name.contains(':') && name.parse::<Ipv6Addr>().is_err()) {
+    if normalise(name).is_none() {
         return Err("must be host names without scheme and port, or `*.` and a domain".into());
     }
     Ok(())
@@ -99,15 +124,25 @@ fn is_loopback(host: &str) -> bool {
         .is_some_and(|host| host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback()))
 }
 
-/// One spelling for a host: lower case, no dot at the end, IDN as `xn--`, and every way to write an IPv4 address
-/// (`0x7f.1`, `::ffff:127.0.0.1`) as that address, which is what a resolver makes of it.
-fn normalise(host: &str) -> Option<String> {
+/// One spelling for a host: lower case, no dot at the end, no brackets, IDN as `xn--`, an IPv4 address in IPv6's clothes as
+/// itself. `None` for what not all programs would read as the same host: they have parsers of their own, and one that
+/// decodes `%2C` first, splits at `;`, or takes `0177.0.0.1` for decimal would connect to another than we have judged.
+pub fn normalise(host: &str) -> Option<String> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     let bare = host.trim_end_matches('.');
     let bare = bare.strip_prefix('[').and_then(|inner| inner.strip_suffix(']')).unwrap_or(bare);
     if let Ok(address) = bare.parse::<Ipv6Addr>() {
         return Some(address.to_ipv4_mapped().map_or_else(|| address.to_string(), |address| address.to_string()));
     }
-    Host::parse(bare).ok().map(|host| host.to_string())
+    if !bare.chars().all(|c| plain(c) || !c.is_ascii()) {
+        return None;
+    }
+    match Host::parse(bare).ok()? {
+        // Seen after the mapping: a fullwidth comma becomes a comma.
+        Host::Domain(name) => name.chars().all(plain).then_some(name),
+        Host::Ipv4(address) => (address.to_string() == bare).then(|| address.to_string()),
+        Host::Ipv6(_) => None,
+    }
 }
 
 #[cfg(test)]
@@ -121,6 +156,7 @@ mod tests {
             "*.corp.example".to_owned(),
             "10.0.0.7".to_owned(),
             "BÜCHER.example".to_owned(),
+            "*.bücher.example.".to_owned(),
         ];
         for (host, expected) in [
             ("cluster0.abc.mongodb.net", true),
@@ -128,8 +164,13 @@ mod tests {
             ("x.mongodb.net.", true),
             ("localhost", true),
             ("127.0.0.1", true),
-            ("0x7f.1", true),
-            ("2130706433", true),
+            ("0x7f.1", false),
+            ("0177.0.0.1", false),
+            ("2130706433", false),
+            ("evil.com%2cx.mongodb.net", false),
+            ("evil.com，x.mongodb.net", false),
+            ("evil.com;x.mongodb.net", false),
+            ("a$(x).mongodb.net", false),
             ("::1", true),
             ("[::1]", true),
             ("::ffff:127.0.0.1", true),
@@ -138,6 +179,7 @@ mod tests {
             ("a.b.corp.example", true),
             ("10.0.0.7", true),
             ("xn--bcher-kva.example", true),
+            ("db.xn--bcher-kva.example", true),
             ("mongodb.net", false),
             (".mongodb.net", false),
             ("evilmongodb.net", false),
@@ -161,6 +203,7 @@ mod tests {
             ("db.example.com", true),
             ("*.example.com", true),
             ("::1", true),
+            ("[2001:db8::1]", true),
             ("10.0.0.1", true),
             ("*", false),
             ("*.com", false),
@@ -171,6 +214,20 @@ mod tests {
             ("", false),
         ] {
             assert_eq!(check_pattern(pattern).is_ok(), good, "{pattern}");
+        }
+    }
+
+    #[test]
+    fn who_could_answer_in_a_server_s_place() {
+        for (uri, expected) in [
+            ("mongodb://db.example.com", true),
+            ("mongodb://localhost,db.example.com", true),
+            ("mongodb://db.example.com/?tls=true&tlsInsecure=true", true),
+            ("mongodb://db.example.com/?tls=true", false),
+            ("mongodb+srv://db.example.com", false),
+            ("mongodb://127.0.0.2,[::1],localhost", false),
+        ] {
+            assert_eq!(is_open_to_all(&Uri::parse(uri).unwrap()), expected, "{uri}");
         }
     }
 

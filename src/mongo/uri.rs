@@ -3,10 +3,10 @@
 //! Everything that is not about authentication stays exactly as it was written. What a driver would make of it is the
 //! driver's affair ([`super::client`]); refused here is what no driver may get with a token of ours.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
-use url::Host;
-
+use super::hosts;
 use crate::ui::foreign;
 
 /// The one mechanism that takes an access token.
@@ -89,7 +89,8 @@ impl Uri {
             .split('&')
             .filter(|option| !option.is_empty())
             .map(|option| match option.split_once('=') {
-                Some((name, value)) if !name.is_empty() => {
+                // Some drivers decode names, and split at `;` too.
+                Some((name, value)) if !name.is_empty() && !name.contains('%') && !option.contains(';') => {
                     decode(value).map_err(|reason| at(position(value), reason))?;
                     Ok((name.to_owned(), value.to_owned()))
                 }
@@ -97,8 +98,26 @@ impl Uri {
             })
             .collect::<Result<_, String>>()?;
         let uri = Self { scheme, user, hosts, database: database.to_owned(), options };
+        uri.check_plain()?;
         uri.check_authentication()?;
         Ok(uri)
+    }
+
+    /// That every driver reads the options which matter here in one way: given once, and switches plainly on or off.
+    fn check_plain(&self) -> Result<(), String> {
+        for (index, (name, value)) in self.options.iter().enumerate() {
+            let lower = name.to_ascii_lowercase();
+            let is_switch = matches!(lower.as_str(), "tls" | "ssl") || UNVERIFIED.contains(&lower.as_str());
+            if is_switch && value != "true" && value != "false" {
+                return Err(format!("has `{}`, which must be `true` or `false`", foreign(name)));
+            }
+            let matters =
+                lower.starts_with("tls") || lower.starts_with("auth") || lower == "ssl" || lower == "proxyhost";
+            if matters && self.options.iter().skip(index + 1).any(|(other, _)| other.eq_ignore_ascii_case(name)) {
+                return Err(format!("has `{}` twice", foreign(name)));
+            }
+        }
+        Ok(())
     }
 
     /// That nothing in it speaks of another way to sign in (authentication specification, MONGODB-OIDC).
@@ -136,9 +155,9 @@ impl Uri {
         Self { user: None, ..self.clone() }
     }
 
-    /// The hosts that it names itself, without ports; none if DNS records do.
-    pub fn host_names(&self) -> Vec<String> {
-        if self.scheme == SRV { Vec::new() } else { self.names() }
+    /// Whether DNS records say where the servers are.
+    pub fn is_srv(&self) -> bool {
+        self.scheme == SRV
     }
 
     /// Every host that it names, or the name under which DNS lists them; without ports.
@@ -148,16 +167,28 @@ impl Uri {
 
     /// What names the server, whoever asks and however the rest is written: for remembering what it said.
     pub fn server(&self) -> String {
-        let mut hosts: Vec<String> = self.hosts.iter().map(|host| host.to_ascii_lowercase()).collect();
-        hosts.sort();
-        format!("{}{}", self.scheme, hosts.join(","))
+        let port = if self.scheme == SRV { "" } else { ":27017" };
+        let one = |text: &String| match split_port(text) {
+            Some((host, given)) => {
+                let host = hosts::normalise(host).unwrap_or_else(|| host.to_owned());
+                let host = if host.contains(':') { format!("[{host}]") } else { host };
+                host + &given.map_or_else(|| port.to_owned(), |port| format!(":{port}"))
+            }
+            None => text.clone(),
+        };
+        let hosts: BTreeSet<String> = self.hosts.iter().map(one).collect();
+        format!("{}{}", self.scheme, hosts.into_iter().collect::<Vec<_>>().join(","))
     }
 
-    /// The server and everything about the connection, and nothing about signing in.
-    pub fn without_authentication(&self) -> Self {
+    /// The server and how to reach it, and nothing else: other options are other programs' affair, and our driver does not
+    /// know all of theirs.
+    pub fn connection_only(&self) -> Self {
         let mut uri = self.without_user();
-        let ours = ["authmechanism", "authmechanismproperties", "authsource"];
-        uri.options.retain(|(name, _)| !ours.contains(&name.to_ascii_lowercase().as_str()));
+        let needed = |name: &str| {
+            name.starts_with("tls")
+                || matches!(name, "ssl" | "loadbalanced" | "srvservicename" | "proxyhost" | "proxyport")
+        };
+        uri.options.retain(|(name, _)| needed(&name.to_ascii_lowercase()));
         uri
     }
 
@@ -204,6 +235,23 @@ impl Uri {
         }
     }
 
+    /// The connection string itself, for programs that connect with it.
+    pub fn text(&self) -> String {
+        self.write(|_, value| value)
+    }
+
+    fn write<'a>(&'a self, shown: impl Fn(&str, &'a str) -> &'a str) -> String {
+        let user = self.user.as_ref().map(|user| format!("{user}@")).unwrap_or_default();
+        // Older drivers insist on the slash before the options.
+        let slash = if self.database.is_empty() && !self.options.is_empty() { "/" } else { &self.database };
+        let mut text = format!("{}{user}{}{slash}", self.scheme, self.hosts.join(","));
+        for (index, (name, value)) in self.options.iter().enumerate() {
+            let value = shown(name, value);
+            text.extend([if index == 0 { "?" } else { "&" }, name, "=", value]);
+        }
+        text
+    }
+
     /// The value of an option, decoded; names are compared without case, as the specification has it.
     fn option(&self, name: &str) -> Option<String> {
         let (_, value) = self.options.iter().rfind(|(known, _)| known.eq_ignore_ascii_case(name))?;
@@ -234,25 +282,6 @@ impl Uri {
         if first.is_none() {
             self.options.push((name.to_owned(), value.to_owned()));
         }
-    }
-}
-
-impl Uri {
-    /// The connection string itself, for programs that connect with it.
-    pub fn text(&self) -> String {
-        self.write(|_, value| value)
-    }
-
-    fn write<'a>(&'a self, shown: impl Fn(&str, &'a str) -> &'a str) -> String {
-        let user = self.user.as_ref().map(|user| format!("{user}@")).unwrap_or_default();
-        // Older drivers insist on the slash before the options.
-        let slash = if self.database.is_empty() && !self.options.is_empty() { "/" } else { &self.database };
-        let mut text = format!("{}{user}{}{slash}", self.scheme, self.hosts.join(","));
-        for (index, (name, value)) in self.options.iter().enumerate() {
-            let value = shown(name, value);
-            text.extend([if index == 0 { "?" } else { "&" }, name, "=", value]);
-        }
-        text
     }
 }
 
@@ -297,7 +326,10 @@ fn check_host(text: &str, scheme: &str) -> Result<(), String> {
             return Err("the port must be a number from 1 to 65535".into());
         }
     }
-    Host::parse(host).map(drop).map_err(|_| format!("`{}` is no host name", foreign(host)))
+    // Not by the name's own rules alone: the program that gets this string reads it with a parser of its own.
+    hosts::normalise(host)
+        .map(drop)
+        .ok_or_else(|| format!("`{}` is no host name, or not plainly written", foreign(host)))
 }
 
 /// `host[:port]`, an IPv6 address with its brackets.
@@ -362,6 +394,15 @@ mod tests {
                 "mongodb+srv://a,b",
                 "may have one host only after `mongodb+srv://`: its DNS records list the servers".into(),
             ),
+            (
+                "mongodb://evil.com%2Cx.mongodb.net",
+                at(11, "`evil.com%2Cx.mongodb.net` is no host name, or not plainly written"),
+            ),
+            ("mongodb://0177.0.0.1", at(11, "`0177.0.0.1` is no host name, or not plainly written")),
+            ("mongodb://h/?tls=true&a=b;tlsInsecure=true", at(23, "an option is written `name=value`")),
+            ("mongodb://h/?tls%49nsecure=true", at(14, "an option is written `name=value`")),
+            ("mongodb://h/?tls=no", "has `tls`, which must be `true` or `false`".into()),
+            ("mongodb://h/?tls=true&TLS=false", "has `tls` twice".into()),
             ("mongodb://h/?tls", at(14, "an option is written `name=value`")),
             ("mongodb://h/?a=%zz", at(16, hex)),
             (
@@ -407,7 +448,7 @@ mod tests {
             ("mongodb://h", format!("mongodb://h/?{tail}")),
             ("mongodb://ada@h/db?tls=true", format!("mongodb://h/db?tls=true&{tail}")),
             (
-                "mongodb://h/?authmechanism=MONGODB-OIDC&x=1&authMechanism=MONGODB-OIDC",
+                "mongodb://h/?authmechanism=MONGODB-OIDC&x=1",
                 "mongodb://h/?authmechanism=MONGODB-OIDC&x=1&authSource=%24external&authMechanismProperties=ENVIRONMENT:k8s"
                     .into(),
             ),
@@ -444,7 +485,9 @@ mod tests {
     #[test]
     fn one_server_however_it_is_written() {
         let server = |text: &str| Uri::parse(text).unwrap().server();
-        assert_eq!(server("mongodb://B:2,a/db?tls=true"), server("mongodb://ada@a,b:2"));
+        assert_eq!(server("mongodb://B:2,a/db?tls=true"), server("mongodb://ada@a.:27017,b:2,a"));
+        assert_eq!(server("mongodb://bücher.x,[::1]"), "mongodb://[::1]:27017,xn--bcher-kva.x:27017");
+        assert_eq!(server("mongodb+srv://H"), "mongodb+srv://h");
         assert_ne!(server("mongodb://a"), server("mongodb+srv://a"));
         assert_eq!(Uri::parse("mongodb://ada%40x@h").unwrap().user().as_deref(), Some("ada@x"));
     }

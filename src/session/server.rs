@@ -3,11 +3,13 @@
 //! Shown and accepted once, by a person; remembered; and compared whenever the server is asked again. A server could
 //! otherwise send people to a provider of its own, and be given tokens that are good elsewhere.
 
+use std::collections::BTreeSet;
+
 use super::Session;
 use crate::clock::unix_now;
 use crate::error::{Error, Kind, Result};
 use crate::mongo::client::{IdpInfo, Target};
-use crate::mongo::hosts::Trust;
+use crate::mongo::hosts::{self, Trust};
 use crate::mongo::uri::Uri;
 use crate::oidc::metadata::ProviderMetadata;
 use crate::settings::{Origin, Settings, check_pin, dirs};
@@ -75,7 +77,7 @@ pub fn learn(settings: &Settings, consent: Consent, ui: &Ui) -> Result<()> {
     match accepted {
         Some(accepted) if same(&accepted, &pin) => Ok(()),
         Some(accepted) => Err(changed(uri, &accepted, &pin)),
-        None => accept(uri, &pin, None, consent, ui),
+        None => accept(uri, &pin, None, consent, settings.insecure_server, ui),
     }
 }
 
@@ -84,7 +86,7 @@ pub fn trust(settings: &Settings, uri: &Uri, consent: Consent, ui: &Ui) -> Resul
     let accepted = accepted(uri)?;
     let pin = pin(uri, &discover(settings, uri)?)?;
     if !accepted.as_ref().is_some_and(|accepted| same(accepted, &pin)) {
-        accept(uri, &pin, accepted.as_ref(), consent, ui)?;
+        accept(uri, &pin, accepted.as_ref(), consent, settings.insecure_server, ui)?;
     }
     Ok(pin)
 }
@@ -100,8 +102,13 @@ impl Session<'_> {
         let Some((name, host)) = provider.endpoint_elsewhere(&self.settings.endpoint_hosts) else { return Ok(()) };
         let (host, issuer) = (foreign(&host), foreign(&provider.issuer));
         Err(Error::new(Kind::RuleBroken, format!("`{name}` is on `{host}`, and the issuer is `{issuer}`"))
-            .because_of("nobody but the MongoDB server has named this provider, so it must have everything in one place")
-            .hint(format!("if this is right: run `mdb-login profile set PROFILE endpoint_host={host}`, or set `MDB_LOGIN_ENDPOINT_HOST`")))
+            .because_of(
+                "nobody but the MongoDB server has named this provider, so it must have everything in one place",
+            )
+            .hint(format!(
+                "if this is right, set `endpoint_host` in the profile, or `MDB_LOGIN_ENDPOINT_HOST={}`",
+                shell_quoted(&host)
+            )))
     }
 }
 
@@ -129,20 +136,34 @@ pub fn pin(uri: &Uri, info: &IdpInfo) -> Result<Pin> {
 }
 
 fn same(a: &Pin, b: &Pin) -> bool {
-    (&a.issuer, &a.client_id, &a.request_scopes) == (&b.issuer, &b.client_id, &b.request_scopes)
+    let scopes = |pin: &Pin| pin.request_scopes.iter().cloned().collect::<BTreeSet<_>>();
+    (&a.issuer, &a.client_id, scopes(a)) == (&b.issuer, &b.client_id, scopes(b))
 }
 
-fn accept(uri: &Uri, pin: &Pin, before: Option<&Pin>, consent: Consent, ui: &Ui) -> Result<()> {
+fn accept(uri: &Uri, pin: &Pin, before: Option<&Pin>, consent: Consent, insecure: bool, ui: &Ui) -> Result<()> {
     let server = foreign(&uri.server());
+    let quoted = shell_quoted(&uri.text());
+    let open_to_all = hosts::is_open_to_all(uri);
+    if consent == Consent::Given && open_to_all && !insecure {
+        return Err(Error::new(Kind::RuleBroken, format!("`{server}` cannot be taken at its word unseen"))
+            .because_of(
+                "the connection does not prove who the server is, so anybody on the way could have named the provider",
+            )
+            .hint("add `tls=true` to the connection string, or run the same at a terminal and look at what it says"));
+    }
     if consent == Consent::Ask {
         if !ui.can_ask() {
-            return Err(Error::new(
-                Kind::LoginRequired,
-                format!("nobody has accepted the provider that `{server}` names"),
-            )
-            .because_of(format!("it says: {}", one_line(pin)))
-            .hint(format!("run `mdb-login login {}` at a terminal", shell_quoted(&uri.text())))
-            .hint("in a script, if you know that it is right: add `--trust-server`"));
+            let (what, first, script) = match before {
+                Some(_) => ("nobody has accepted the other provider that", "profile trust", "--yes"),
+                None => ("nobody has accepted the provider that", "login", "--trust-server"),
+            };
+            return Err(Error::new(Kind::LoginRequired, format!("{what} `{server}` names"))
+                .because_of(format!("it says: {}", one_line(pin)))
+                .hint(format!("run `mdb-login {first} {quoted}` at a terminal"))
+                .hint(format!("in a script, if you know that it is right: add `{script}`")));
+        }
+        if open_to_all {
+            ui.warn("the connection does not prove who the server is: anybody on the way could have said what follows");
         }
         match before {
             Some(before) => ui.tell(format!("`{server}` names another provider now\n{}", side_by_side(before, pin))),

@@ -182,7 +182,7 @@ fn every_failure_of_discovery_has_its_own_words() {
     let sandbox = Sandbox::new();
     for (uri, code, words) in [
         ("mongodb://127.0.0.1:1", 7, "cannot reach `mongodb://127.0.0.1:1`\n  caused by: Connection refused"),
-        ("mongodb://nowhere.invalid", 7, "cannot reach `mongodb://nowhere.invalid`"),
+        ("mongodb://nowhere.invalid", 7, "cannot reach `mongodb://nowhere.invalid:27017`"),
         ("mongodb+srv://nowhere.invalid", 7, "DNS knows no servers for `mongodb+srv://nowhere.invalid`"),
         ("mongodb://h/?authMechanism=SCRAM-SHA-256", 2, "leave it out, or write `authMechanism=MONGODB-OIDC`"),
         ("prod", 3, "there is no profile called `prod`"),
@@ -252,7 +252,11 @@ fn a_changed_answer_is_refused_until_it_is_accepted() {
     ");
     assert!(rogue.log().is_empty(), "the new provider has been contacted");
     sandbox.run(["token", &server.uri()]).exits(0);
-    sandbox.run(["profile", "trust", &server.uri()]).exits(4).says("nobody has accepted the provider");
+    sandbox
+        .run(["profile", "trust", &server.uri()])
+        .exits(4)
+        .says("nobody has accepted the other provider that")
+        .says("add `--yes`");
     let accepted = object(&sandbox.run(["profile", "trust", &server.uri(), "--yes", "--json"]).exits(0));
     assert_eq!(accepted["issuer"].as_str(), Some(rogue.issuer()));
     sandbox.run(["token", &server.uri()]).exits(4).says(&format!("not signed in to `{}`", rogue.issuer()));
@@ -281,7 +285,11 @@ fn endpoints_of_a_provider_that_a_server_named_are_at_home() {
     let mut sandbox = sandbox();
     sandbox.hide(&server.address().to_string(), "[SERVER]");
     let login = ["login", &server.uri(), "--no-browser", "--trust-server"].map(str::to_owned);
-    sandbox.run(&login).exits(10).says("`token_endpoint` is on `evil.example`").says("endpoint_host=evil.example");
+    sandbox
+        .run(&login)
+        .exits(10)
+        .says("`token_endpoint` is on `evil.example`")
+        .says("MDB_LOGIN_ENDPOINT_HOST=evil.example");
     assert_eq!(idp.requests(Endpoint::Authorization), 0);
     // For a provider that the person has configured, its own word is believed.
     let mut configured = sandbox.spawn(["login", "--no-browser", "--issuer", idp.issuer(), "--client-id", CLIENT_ID]);
@@ -414,4 +422,57 @@ fn uri_completes_a_connection_string() {
         --- stderr
         error: the connection string is wrong at character 11: there is no host
     ");
+}
+
+/// A server can name others as members of its replica set. The driver would go there with the token.
+#[test]
+fn a_token_does_not_follow_a_server_to_hosts_that_nobody_has_judged() {
+    let idp = idp();
+    let server = Mongod::start(&idp);
+    let lure = Mongod::start(&idp);
+    let hello = doc! {
+        "isWritablePrimary": true, "ismaster": true, "setName": "rs0", "setVersion": 1, "ok": 1.0, "maxWireVersion": 25,
+        "minWireVersion": 0, "maxBsonObjectSize": 16_777_216, "maxMessageSizeBytes": 48_000_000, "maxWriteBatchSize": 100_000,
+        "hosts": vec![server.address().to_string().replace("127.0.0.1", "127.0.0.2"), lure.address().to_string()],
+        "me": lure.address().to_string(), "primary": lure.address().to_string(),
+    };
+    for name in ["hello", "isMaster", "ismaster"] {
+        lure.script(name, (0..20).map(|_| Answer::Reply(hello.clone())));
+    }
+    let mut sandbox = sandbox();
+    sign_in(&mut sandbox, &server, &["--trust-server"]).exits(0);
+    let before = server.counters().connections;
+    // Whatever becomes of it at the lure itself, nobody else is connected to: not even a member that is dead.
+    sandbox
+        .run([
+            "verify",
+            "--issuer",
+            idp.issuer(),
+            "--client-id",
+            CLIENT_ID,
+            "--uri",
+            &lure.uri(),
+            "--http-timeout",
+            "5s",
+        ])
+        .exits(0);
+    sandbox.run(["discover", &lure.uri(), "--http-timeout", "5s"]).exits(0);
+    assert_eq!(server.counters().connections, before);
+}
+
+#[test]
+fn options_of_other_drivers_are_no_obstacle() {
+    let idp = idp();
+    let server = Mongod::start(&idp);
+    let sandbox = Sandbox::new();
+    for options in [
+        "compressors=zstd",
+        "timeoutMS=100",
+        "zlibCompressionLevel=3",
+        "enableUtf8Validation=true",
+        "replicaSet=other",
+        "w=5",
+    ] {
+        sandbox.run(["discover", &format!("{}?{options}", server.uri())]).exits(0);
+    }
 }

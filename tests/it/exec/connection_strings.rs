@@ -52,7 +52,7 @@ fn mongosh_is_told_of_hosts_that_are_not_on_its_own_list() {
         printed(&ada.run(script).exits(0))
     };
     assert_eq!(run("mongodb://localhost")[1..], Vec::<String>::new());
-    assert_eq!(run("mongodb://nowhere.invalid/?tls=true")[1..], ["--oidcTrustedEndpoint"]);
+    assert_eq!(run("mongodb://nowhere.invalid/?tls=true")[0], "--oidcTrustedEndpoint");
 }
 
 #[test]
@@ -64,11 +64,14 @@ fn nothing_is_started_for_hosts_that_may_have_no_token() {
         (&["mongodb://localhost,evil.example"], 10, "`evil.example` is not a host"),
         (&["mongodb://localhost", "mongodb://evil.example"], 10, "`evil.example` is not a host"),
         (&["--uri=mongodb://evil.example"], 10, "`evil.example` is not a host"),
-        (&["mongodb://0x7f.2"], 10, "`0x7f.2` is not a host"),
+        (&["mongodb://0x7f.2"], 2, "`0x7f.2` is no host name, or not plainly written"),
+        (&["mongodb://evil.com%2Cx.mongodb.net/?tls=true"], 2, "is no host name, or not plainly written"),
+        (&["mongodb://x.mongodb.net/?tls=true&appName=a;tlsInsecure=true"], 2, "an option is written `name=value`"),
+        (&["uri=mongodb://evil.example"], 10, "`evil.example` is not a host"),
         (&["mongodb://x.mongodb.net.evil.example/?tls=true"], 10, "is not a host that tokens may be given to"),
         (&["mongodb://x.mongodb.net"], 10, "the connection would not be encrypted"),
         (&["mongodb://x.mongodb.net/?tls=true&tlsAllowInvalidCertificates=true"], 10, "leaves open who the server is"),
-        (&["mongodb+srv://x.mongodb.net/?tls=false"], 7, "DNS knows no servers"),
+        (&["mongodb+srv://x.mongodb.net/?tls=false"], 10, "would not be encrypted"),
         (&["mongodb://localhost/?proxyHost=evil.example"], 10, "`proxyHost` lets the connection string choose"),
         (&["x", "mongodb://u:hunter2@localhost"], 2, "the program's argument 3, a connection string, has a password"),
         (&["mongodb://localhost/?authMechanism=PLAIN"], 2, "has `authMechanism=PLAIN`"),
@@ -89,9 +92,23 @@ fn nothing_is_started_for_hosts_that_may_have_no_token() {
         }
         assert!(!marker.exists(), "{arguments:?}");
     });
-    // Whoever names the host has said it; and mongosh looks for itself.
+    // Whoever names the host has said it.
     ada.run(["exec", "--trust-host", "db.example.com", "--", "touch", marker.to_str().unwrap()]).exits(0);
-    ada.run(["exec", "--inject", "mongosh", "--", "true"]).exits(0);
+    let bin = ada.sandbox.home().join("mongosh");
+    std::fs::write(&bin, "#!/bin/sh\ntouch started\n").unwrap();
+    std::fs::set_permissions(&bin, std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
+    std::fs::remove_file(&marker).unwrap();
+    for (line, code, words) in [
+        (&[][..], 2, "is given no connection string here"),
+        (&["--host", "evil.example", "--tls"], 10, "`evil.example` is not a host"),
+        (&["--host=rs/x.mongodb.net:1,y.mongodb.net"], 10, "would not be encrypted"),
+        (&["mongodb+srv://x.mongodb.net", "--host", "evil.example"], 7, "DNS knows no servers"),
+        (&["mongodb://x.mongodb.net/?tls=true", "--tlsAllowInvalidCertificates"], 10, "leaves open who the server is"),
+    ] {
+        ada.run([&["exec", "--", bin.to_str().unwrap()], line].concat()).exits(code).says(words);
+        assert!(!marker.exists(), "{line:?}");
+    }
+    ada.run(["exec", "--", bin.to_str().unwrap(), "--host", "localhost:1"]).exits(0);
 }
 
 /// `mdb-login URI`, then `mdb-login exec -- PROGRAM URI`: nothing else has to be said.
@@ -118,5 +135,10 @@ fn the_program_s_connection_string_says_whose_session_is_meant() {
     assert_eq!(token, sandbox.run(["token", &uri]).exits(0).stdout());
     let verified: Value = serde_json::from_slice(&sandbox.run(["verify", &uri, "--json"]).exits(0).stdout).unwrap();
     assert_eq!(verified["user"], "test/00u-ada");
+    // An mdb-login inside means the same session, whatever the connection string or the profile say.
+    let inner =
+        ["exec", "--", "sh", "-c", "\"$0\" token", sandbox.command(["x"]).get_program().to_str().unwrap(), &uri]
+            .map(str::to_owned);
+    assert_eq!(sandbox.run(&inner).exits(0).stdout(), token);
     sandbox.run(["exec", "-p", "prod", "--", "true", &uri]).exits(4).says("not signed in to");
 }

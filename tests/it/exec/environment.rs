@@ -59,6 +59,10 @@ fn print_env_shows_what_would_be_set_and_starts_nothing() {
         AZURE_FEDERATED_TOKEN_FILE={token_file}
         AWS_WEB_IDENTITY_TOKEN_FILE={token_file}
         MDB_LOGIN_TOKEN_EXPIRES_AT=[seconds since 1970]
+        MDB_LOGIN_ISSUER=[ISSUER]
+        MDB_LOGIN_CLIENT_ID=mongodb-tools
+        MDB_LOGIN_AUDIENCE=mongodb-tools
+        MDB_LOGIN_SCOPE=openid offline_access
         "
     ));
     ada.run(["exec", "--print-env", "--", "npx", "-y", "mongosh@2"]).is("
@@ -66,6 +70,10 @@ fn print_env_shows_what_would_be_set_and_starts_nothing() {
         --- stdout
         MDB_LOGIN_EXEC=mongosh
         MONGOSH_OIDC_PARENT_HANDLE=[key and socket, made for each run]
+        MDB_LOGIN_ISSUER=[ISSUER]
+        MDB_LOGIN_CLIENT_ID=mongodb-tools
+        MDB_LOGIN_AUDIENCE=mongodb-tools
+        MDB_LOGIN_SCOPE=openid offline_access
     ");
     let object = ada.run(["exec", "--print-env", "--json"]).exits(0).stdout();
     assert_eq!(serde_json::from_str::<serde_json::Value>(&object).unwrap()["MDB_LOGIN_EXEC"], "k8s");
