@@ -211,7 +211,8 @@ impl Target<'_> {
         let parsed = ClientOptions::parse(self.uri.connection_only().text());
         let parsed = tokio::time::timeout(self.timeout, parsed).await;
         let mut options = parsed
-            .map_err(|_| self.explain(Failure::Unreachable, None))
+            // Nobody but DNS has been asked so far.
+            .map_err(|_| no_dns(&self.shown()).because_of(format!("no answer within {} s", self.timeout.as_secs())))
             .and_then(|result| result.map_err(|error| self.explain(Failure::Driver(error), None)))?;
         options.driver_info =
             Some(DriverInfo::builder().name("mdb-login").version(env!("CARGO_PKG_VERSION").to_owned()).build());
@@ -385,16 +386,30 @@ fn too_old_error(server: &str) -> Error {
     Error::new(Kind::Denied, format!("`{server}` is older than MongoDB 7.0, which brought {MECHANISM}"))
 }
 
+/// The driver has one kind for everything about DNS, and only its words differ. They quote what strangers wrote, so it is
+/// their beginning and end that count.
 fn dns(server: &str, message: &str) -> Error {
-    // The driver has one kind for "no such record" and for "records that lead elsewhere"; only its words differ.
-    let elsewhere = message.contains("domain name") || message.contains("parent domain");
-    if elsewhere {
-        Error::new(Kind::RuleBroken, format!("the DNS records of `{server}` lead to another domain"))
-    } else {
+    let no_records = message.starts_with("DNS error: no records found") || message.ends_with(" returned no records");
+    if no_records {
         Error::new(Kind::Unavailable, format!("DNS knows no servers for `{server}`"))
             .hint("check the name; `mongodb+srv://` needs an SRV record `_mongodb._tcp.NAME`")
+    } else if message.starts_with("SRV lookup for ") {
+        Error::new(Kind::RuleBroken, format!("the DNS records of `{server}` lead to another domain"))
+            .because_of(foreign(message))
+            .hint("ask whoever runs the server; records that somebody has forged would do the same")
+    } else if message.starts_with("TXT ") {
+        Error::new(Kind::RuleBroken, format!("the TXT record of `{server}` says what no TXT record may say"))
+            .because_of(foreign(message))
+            .hint("ask whoever runs the server; records that somebody has forged would do the same")
+    } else {
+        no_dns(server).because_of(foreign(message))
     }
-    .because_of(foreign(message))
+}
+
+/// The name may be right: nobody could be asked.
+fn no_dns(server: &str) -> Error {
+    Error::new(Kind::Unavailable, format!("DNS does not say which servers `{server}` has"))
+        .hint("check the network and its name servers, and try again")
 }
 
 fn io(server: &str, error: &std::io::Error) -> Error {

@@ -189,6 +189,12 @@ impl Uri {
                 || matches!(name, "ssl" | "loadbalanced" | "srvservicename" | "proxyhost" | "proxyport")
         };
         uri.options.retain(|(name, _)| needed(&name.to_ascii_lowercase()));
+        if uri.scheme == SRV {
+            // To the driver, which compares text, a dot at the end makes it another domain than that of the records.
+            for host in &mut uri.hosts {
+                host.truncate(host.trim_end_matches('.').len());
+            }
+        }
         uri
     }
 

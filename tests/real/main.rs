@@ -35,3 +35,5 @@ mod interactive; // what a person at a terminal sees
 mod keyring; // unlocked, locked, absent, mute
 #[cfg(target_os = "linux")]
 mod other_user; // somebody else on the machine, who is faster than the person
+#[cfg(target_os = "linux")]
+mod srv; // `mongodb+srv://`, with a DNS server in a network of its own

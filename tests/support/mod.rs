@@ -8,6 +8,8 @@
 
 pub mod browser;
 pub mod cmd;
+#[cfg(target_os = "linux")]
+pub mod dns;
 pub mod idp;
 pub mod mongod;
 pub mod readme;
