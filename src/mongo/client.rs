@@ -20,7 +20,7 @@ use tempfile::NamedTempFile;
 use tokio::sync::Notify;
 
 use super::hosts::{self, Trust};
-use super::uri::{MECHANISM, Uri};
+use super::uri::{MECHANISM, Protection, Uri};
 use crate::error::{Error, Kind, Result};
 use crate::secret::Secret;
 use crate::ui::foreign;
@@ -350,7 +350,7 @@ impl Target<'_> {
                 Error::new(Kind::Usage, "bad connection string").because_of(foreign(message))
             }
             (ErrorKind::IncompatibleServer { .. }, _) => too_old_error(&server),
-            (ErrorKind::Io(error), _) => io(&server, error),
+            (ErrorKind::Io(error), _) => io(&server, error, self.uri.protection() != Protection::None),
             (ErrorKind::InvalidResponse { .. } | ErrorKind::Bson(_) | ErrorKind::BsonDeserialization(_), _) => {
                 Error::new(Kind::Unavailable, format!("`{server}` is not a MongoDB server: its answer is of another protocol"))
                     .hint("check the host and the port")
@@ -412,7 +412,8 @@ fn no_dns(server: &str) -> Error {
         .hint("check the network and its name servers, and try again")
 }
 
-fn io(server: &str, error: &std::io::Error) -> Error {
+fn io(server: &str, error: &std::io::Error, encrypted: bool) -> Error {
+    let no_tls = "check the port, or leave `tls=true` out if the server has no TLS";
     let tls = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
     match (tls, error.kind()) {
         (Some(rustls::Error::InvalidCertificate(_)), _) => {
@@ -421,10 +422,10 @@ fn io(server: &str, error: &std::io::Error) -> Error {
             )
         }
         (Some(_), _) => Error::new(Kind::Unavailable, format!("`{server}` does not speak TLS")).because(error)
-            .hint("check the port, or leave `tls=true` out if the server has no TLS"),
+            .hint(no_tls),
         (None, std::io::ErrorKind::UnexpectedEof | std::io::ErrorKind::ConnectionReset) => {
             Error::new(Kind::Unavailable, format!("`{server}` closed the connection without an answer")).because(error)
-                .hint("if the server wants TLS, add `tls=true` to the connection string")
+                .hint(if encrypted { no_tls } else { "if the server wants TLS, add `tls=true` to the connection string" })
         }
         _ => Error::new(Kind::Unavailable, format!("cannot reach `{server}`")).because(error)
             .hint("check the host, the port and the firewall"),

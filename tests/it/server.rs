@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bson::spec::BinarySubtype;
-use bson::{Binary, doc};
+use bson::{Binary, Bson, doc};
 use serde_json::{Value, json};
 
 use crate::cases::each;
@@ -75,6 +75,10 @@ fn every_failure_of_discovery_has_its_own_words() {
         behaviour.identity_providers[0].match_pattern = Some("@first".into());
         behaviour.identity_providers.push(second);
     };
+    let client = |id: Bson| Some(Answer::idp_info(&doc! { "issuer": "https://a.example", "clientId": id }));
+    let scopes = |scopes: Bson| {
+        Some(Answer::idp_info(&doc! { "issuer": "https://a.example", "clientId": "c", "requestScopes": scopes }))
+    };
     let rows: Vec<(Change, Option<Answer>, &str, i32, &str)> = vec![
         (offered, None, "", 5, "does not offer MONGODB-OIDC"),
         (|b| b.release = Release::Six, Some(Answer::Failure(334)), "", 5, "is older than MongoDB 7.0"),
@@ -94,6 +98,15 @@ fn every_failure_of_discovery_has_its_own_words() {
         ),
         (|_| {}, Some(Answer::Failure(18)), "", 2, "has several identity providers, or none for people"),
         (|_| {}, Some(Answer::Failure(2)), "", 5, "does not offer MONGODB-OIDC"),
+        (
+            |_| {},
+            None,
+            "tls",
+            7,
+            "closed the connection without an answer\n  caused by: tls handshake eof\nhint: check the port, or leave `tls=true` out",
+        ),
+        (|_| {}, Some(Answer::Failure(334)), "", 5, "does not offer MONGODB-OIDC"),
+        (|b| b.manner = Manner::Slow(Duration::from_secs(3)), None, "", 7, "did not answer within 2 s"),
         (
             |_| {},
             Some(Answer::payload(b"garbage".to_vec())),
@@ -153,6 +166,13 @@ fn every_failure_of_discovery_has_its_own_words() {
             10,
             "the server's `scope` is longer than 1024 bytes in all",
         ),
+        (|_| {}, client("a b".into()), "", 10, "the server's `client_id` "),
+        (|_| {}, client("".into()), "", 10, "the server's `client_id` is empty"),
+        (|_| {}, client(3.into()), "", 10, "gave an answer that is no answer"),
+        (|_| {}, scopes("openid".into()), "", 10, "gave an answer that is no answer"),
+        (|_| {}, scopes(vec![1, 2].into()), "", 10, "gave an answer that is no answer"),
+        (|_| {}, scopes(vec!["a\"b"].into()), "", 10, "the server's `scope` "),
+        (|_| {}, scopes(vec!["openid"; 2].into()), "", 0, "scopes     openid"),
         (
             |_| {},
             Some(Answer::Reply(doc! { "conversationId": 1, "done": true, "payload": done(), "ok": 1.0 })),

@@ -44,7 +44,11 @@ pub(super) fn read(stream: &mut impl Read) -> io::Result<Option<Request>> {
     }
     let mut fields = Cursor::new(header);
     let (length, id) = (int(&mut fields)?, int(&mut fields)?);
-    let (_response_to, opcode) = (int(&mut fields)?, int(&mut fields)?);
+    let (response_to, opcode) = (int(&mut fields)?, int(&mut fields)?);
+    // Clients respond to nothing. So the real server knows a TLS handshake, whose length would have it wait for 30 MB.
+    if !matches!(response_to, 0 | -1) {
+        return Err(broken("response to"));
+    }
     if !(16..=MESSAGE_MAX).contains(&length) {
         return Err(broken("message length"));
     }
