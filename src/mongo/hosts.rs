@@ -64,7 +64,9 @@ pub fn check(uri: &Uri, hosts: &[String], trust: Trust<'_>) -> Result<()> {
 
 fn refuse_strangers(hosts: &[String], trust: Trust<'_>) -> Result<()> {
     let Some(host) = hosts.iter().find(|host| !is_allowed(host, trust.hosts)) else { return Ok(()) };
-    let quoted = shell_quoted(host.trim_matches(['[', ']']));
+    // As a pattern has it: in brackets a shell would look for files.
+    let host = without_brackets(host);
+    let quoted = shell_quoted(host);
     Err(Error::new(Kind::RuleBroken, format!("`{}` is not a host that tokens may be given to", foreign(host)))
         .hint(format!("if you trust it, give `--trust-host {quoted}`; for good, set `allowed_host` in the profile")))
 }
@@ -129,8 +131,7 @@ fn is_loopback(host: &str) -> bool {
 /// decodes `%2C` first, splits at `;`, or takes `0177.0.0.1` for decimal would connect to another than we have judged.
 pub fn normalise(host: &str) -> Option<String> {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-    let bare = host.trim_end_matches('.');
-    let bare = bare.strip_prefix('[').and_then(|inner| inner.strip_suffix(']')).unwrap_or(bare);
+    let bare = without_brackets(host.trim_end_matches('.'));
     if let Ok(address) = bare.parse::<Ipv6Addr>() {
         return Some(address.to_ipv4_mapped().map_or_else(|| address.to_string(), |address| address.to_string()));
     }
@@ -143,6 +144,11 @@ pub fn normalise(host: &str) -> Option<String> {
         Host::Ipv4(address) => (address.to_string() == bare).then(|| address.to_string()),
         Host::Ipv6(_) => None,
     }
+}
+
+/// An IPv6 address of a connection string, by itself.
+fn without_brackets(host: &str) -> &str {
+    host.strip_prefix('[').and_then(|inner| inner.strip_suffix(']')).unwrap_or(host)
 }
 
 #[cfg(test)]

@@ -68,10 +68,16 @@ fn nothing_is_started_for_hosts_that_may_have_no_token() {
         (&["mongodb://evil.com%2Cx.mongodb.net/?tls=true"], 2, "is no host name, or not plainly written"),
         (&["mongodb://x.mongodb.net/?tls=true&appName=a;tlsInsecure=true"], 2, "an option is written `name=value`"),
         (&["uri=mongodb://evil.example"], 10, "`evil.example` is not a host"),
+        (&["mongodb://EVIL.Example./?tls=true"], 10, "`EVIL.Example.` is not a host"),
+        (&["mongodb://[::ffff:10.0.0.1]/?tls=true"], 10, "give `--trust-host ::ffff:10.0.0.1`"),
+        (&["mongodb://x.mong\u{43e}db.net/?tls=true"], 10, "is not a host that tokens may be given to"),
+        (&["mongodb://localhost@evil.example"], 10, "`evil.example` is not a host"),
+        (&["mongodb://x.mongodb.net/?tls=true&tlsAllowInvalidHostnames=true"], 10, "leaves open who the server is"),
         (&["mongodb://x.mongodb.net.evil.example/?tls=true"], 10, "is not a host that tokens may be given to"),
         (&["mongodb://x.mongodb.net"], 10, "the connection would not be encrypted"),
         (&["mongodb://x.mongodb.net/?tls=true&tlsAllowInvalidCertificates=true"], 10, "leaves open who the server is"),
         (&["mongodb+srv://x.mongodb.net/?tls=false"], 10, "would not be encrypted"),
+        (&["mongodb+srv://nowhere.invalid"], 10, "`nowhere.invalid` is not a host"),
         (&["mongodb://localhost/?proxyHost=evil.example"], 10, "`proxyHost` lets the connection string choose"),
         (&["x", "mongodb://u:hunter2@localhost"], 2, "the program's argument 3, a connection string, has a password"),
         (&["mongodb://localhost/?authMechanism=PLAIN"], 2, "has `authMechanism=PLAIN`"),
@@ -92,6 +98,10 @@ fn nothing_is_started_for_hosts_that_may_have_no_token() {
         }
         assert!(!marker.exists(), "{arguments:?}");
     });
+    // One in the program's environment or files cannot be seen.
+    let mut command = ada.sandbox.command(["exec", "--", "touch", marker.to_str().unwrap()]);
+    let output = command.env("MONGODB_URI", "mongodb://localhost").output().unwrap();
+    assert!(output.status.code() == Some(2) && !marker.exists(), "{output:?}");
     // Whoever names the host has said it.
     ada.run(["exec", "--trust-host", "db.example.com", "--", "touch", marker.to_str().unwrap()]).exits(0);
     let bin = ada.sandbox.home().join("mongosh");
@@ -102,13 +112,33 @@ fn nothing_is_started_for_hosts_that_may_have_no_token() {
         (&[][..], 2, "is given no connection string here"),
         (&["--host", "evil.example", "--tls"], 10, "`evil.example` is not a host"),
         (&["--host=rs/x.mongodb.net:1,y.mongodb.net"], 10, "would not be encrypted"),
-        (&["mongodb+srv://x.mongodb.net", "--host", "evil.example"], 7, "DNS knows no servers"),
+        (&["mongodb://x.mongodb.net/?tls=true", "--host", "evil.example"], 10, "`evil.example` is not a host"),
         (&["mongodb://x.mongodb.net/?tls=true", "--tlsAllowInvalidCertificates"], 10, "leaves open who the server is"),
     ] {
         ada.run([&["exec", "--", bin.to_str().unwrap()], line].concat()).exits(code).says(words);
         assert!(!marker.exists(), "{line:?}");
     }
     ada.run(["exec", "--", bin.to_str().unwrap(), "--host", "localhost:1"]).exits(0);
+}
+
+#[test]
+fn every_spelling_of_a_trusted_host_is_that_host() {
+    let ada = ada();
+    for uri in [
+        "mongodb://LOCALHOST",
+        "mongodb://localhost.",
+        "mongodb://0x7f.1",
+        "mongodb://2130706433",
+        "mongodb://[::ffff:127.0.0.1]",
+        "mongodb://[0:0:0:0:0:0:0:1]",
+        "mongodb://X.MongoDB.NET./?tls=true",
+        "mongodb://b\u{fc}cher.example/?tls=true",
+        "mongodb://XN--BCHER-KVA.example/?tls=true",
+    ] {
+        ada.run(["exec", "--trust-host", "xn--bcher-kva.example", "--", "true", uri]).exits(0);
+    }
+    let mapped = "mongodb://[::ffff:10.0.0.1]/?tls=true";
+    ada.run(["exec", "--trust-host", "::ffff:10.0.0.1", "--", "true", mapped]).exits(0);
 }
 
 /// `mdb-login URI`, then `mdb-login exec -- PROGRAM URI`: nothing else has to be said.
