@@ -196,6 +196,10 @@ fn hosts_are_judged_after_resolution() {
                 refused.exits(10).says(&format!("`{OWN_SHARD}` is not a host that tokens may be given to"));
             }
         }
+        // SRV means TLS, and the connection string can take it away again.
+        for refused in clusters.uses(&format!("mongodb+srv://{ATLAS}/?tls=false"), &[]) {
+            refused.exits(10).says("the connection would not be encrypted");
+        }
         // One of three is enough.
         let port = clusters.server.address().port();
         dns.srv("three.corp.example", [(OWN_SHARD, port), ("other.corp.example", port), (OWN_SHARD, port)]);

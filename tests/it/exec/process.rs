@@ -144,6 +144,25 @@ fn everything_is_gone_at_the_end_and_after_kill_9_with_the_next_run() {
 }
 
 #[test]
+fn what_outlives_the_program_finds_nothing() {
+    for way in ["k8s", "file"] {
+        let ada = SignedIn::new();
+        let home = ada.sandbox.home();
+        let orphan = "while [ ! -e go ]; do sleep 0.02; done
+            if cat \"$OIDC_TOKEN_FILE\" > read; then echo read > end; else echo nothing > end; fi";
+        // It keeps nothing of ours open but the file's name.
+        let script = format!("cat \"$OIDC_TOKEN_FILE\" > first; ({orphan}) < /dev/null > /dev/null 2>&1 & exit 7");
+        ada.exec(&["--inject", way], &script).exits(7).within(Duration::from_secs(10));
+        assert!(ada.runs().is_empty(), "{way}");
+        assert_eq!(std::fs::read_to_string(home.join("first")).unwrap().trim(), ada.token().trim(), "{way}");
+        std::fs::write(home.join("go"), "").unwrap();
+        let end =
+            wait_for("the orphan", || std::fs::read_to_string(home.join("end")).ok().filter(|end| !end.is_empty()));
+        assert_eq!((end.as_str(), std::fs::read(home.join("read")).unwrap()), ("nothing\n", Vec::new()), "{way}");
+    }
+}
+
+#[test]
 fn a_runtime_folder_that_others_can_open_is_not_used() {
     let mut ada = SignedIn::new();
     let shared = ada.sandbox.home().join("xdg-runtime");
