@@ -8,9 +8,10 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::trouble::Trouble;
+use super::trouble::{Trouble, shown};
 use super::{folder, record};
-use crate::error::Result;
+use crate::error::{Error, Kind, Result};
+use crate::ui::{foreign, shell_quoted};
 
 /// One server's answer to one user name.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,13 +28,43 @@ pub struct Pin {
 }
 
 /// What was accepted for a server and user name; `None` if nothing was.
+///
+/// # Errors
+/// `Kind::Store` for a file that is not as we left it, which stays where it is: to forget what was accepted without a word
+/// would let the server name anybody.
 pub fn read(state_dir: &Path, server: &str, user: Option<&str>) -> Result<Option<Pin>> {
     let Some(folder) = folder::servers_if_any(state_dir)? else { return Ok(None) };
     let path = file(&folder, server, user);
-    let Some(bytes) = folder::read(&path)? else { return Ok(None) };
-    let item = format!("`{}`", super::trouble::shown(&path));
+    read_file(&path, server, user).map_err(|trouble| unusable(trouble, &path, server))
+}
+
+fn read_file(path: &Path, server: &str, user: Option<&str>) -> Result<Option<Pin>, Trouble> {
+    let Some(bytes) = folder::read(path)? else { return Ok(None) };
+    let item = shown(path);
     record::check_version(&item, &bytes)?;
-    Ok(Some(record::read(&item, &bytes)?))
+    let pin: Pin = record::read(&item, &bytes)?;
+    // The name is a digest of both, so the file has been copied or renamed.
+    if (pin.server.as_str(), pin.user.as_deref()) != (server, user) {
+        let user = pin.user.map(|user| format!(" and the user `{}`", foreign(&user))).unwrap_or_default();
+        return Err(Trouble::Damaged { item, why: format!("it is about `{}`{user}", foreign(&pin.server)) });
+    }
+    Ok(Some(pin))
+}
+
+/// In the words of servers and not of sessions, and with what mends it.
+fn unusable(trouble: Trouble, path: &Path, server: &str) -> Error {
+    let (server, name) = (foreign(server), shown(path));
+    let error = |what: &str| Error::new(Kind::Store, format!("what you accepted of `{server}` {what} (`{name}`)"));
+    let remove = format!(
+        "it was left as it is; to accept the server's provider once more, remove it: `rm {}`",
+        shell_quoted(&path.to_string_lossy())
+    );
+    match trouble {
+        Trouble::Damaged { why, .. } => error("is damaged").because_of(why).hint(remove),
+        Trouble::Newer { .. } => error("was written by a newer mdb-login").hint("update this mdb-login").hint(remove),
+        Trouble::Unsafe { hint: None, .. } => Error::from(trouble).hint(remove),
+        other => other.into(),
+    }
 }
 
 /// Remembers what the person has accepted, in place of anything earlier.

@@ -296,6 +296,72 @@ fn a_server_that_cannot_be_asked_again_does_not_keep_anybody_from_signing_in() {
     );
 }
 
+/// What was accepted is neither used nor forgotten when it is not as we left it, and the hint mends it.
+#[cfg(unix)]
+#[test]
+fn an_accepted_answer_that_somebody_has_changed_is_named_and_kept() {
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
+    use std::path::Path;
+
+    /// Changes the first file; the second is another server's.
+    type Change = fn(&Path, &Path);
+    let rows: [(Change, &str, &str); 9] = [
+        (|pin, _| edit(pin, |text| text[..text.len() / 2].to_owned()), "is damaged", "not the expected JSON"),
+        (|pin, _| edit(pin, |_| String::new()), "is damaged", "not the expected JSON"),
+        (|pin, _| edit(pin, |text| text.replace("\"issuer\"", "\"tissuer\"")), "is damaged", "not the expected JSON"),
+        (|pin, _| edit(pin, |text| text.replace("\"v\":1", "\"v\":0")), "is damaged", "its version is 0"),
+        (|pin, _| edit(pin, |text| text.replace("\"v\":1", "\"v\":2")), "was written by a newer mdb-login", ""),
+        (|pin, other| fs::rename(other, pin).unwrap(), "is damaged", "it is about `mongodb://"),
+        (|pin, _| edit(pin, |text| text.replace("\"user\":null", "\"user\":\"eve\"")), "is damaged", "the user `eve`"),
+        (
+            |pin, other| {
+                fs::remove_file(pin).unwrap();
+                symlink(other, pin).unwrap();
+            },
+            "it is a symbolic link",
+            "",
+        ),
+        (|pin, _| fs::set_permissions(pin, Permissions::from_mode(0o644)).unwrap(), "other users can open it", ""),
+    ];
+    fn edit(path: &Path, change: fn(&str) -> String) {
+        fs::write(path, change(&fs::read_to_string(path).unwrap())).unwrap();
+    }
+    each(rows, |(change, words, why)| {
+        let idp = idp();
+        let (server, other) = (Mongod::start(&idp), Mongod::start(&idp));
+        let mut sandbox = sandbox();
+        sign_in(&mut sandbox, &server, &["--trust-server"]).exits(0);
+        let uri = server.uri();
+        let token = sandbox.run(["token", &uri]).exits(0).stdout();
+        let pins = || fs::read_dir(sandbox.state_dir().join("servers")).unwrap().map(|entry| entry.unwrap().path());
+        let pin = pins().next().unwrap();
+        sandbox.run(["profile", "trust", &other.uri(), "--yes"]).exits(0);
+        let others = pins().find(|path| *path != pin).unwrap();
+        change(&pin, &others);
+
+        let before = sandbox.files();
+        let asked = idp.log().len();
+        let mut hint = String::new();
+        for line in [
+            &["token", &uri][..],
+            &["verify", &uri],
+            &["exec", "--", "true", &uri],
+            &["login", &uri, "--no-browser", "--trust-server"],
+            &["profile", "trust", &uri, "--yes"],
+        ] {
+            let error = sandbox.run(line).exits(8).says(words).says(why).stderr();
+            hint = error.rsplit_once("hint: ").unwrap().1.split('`').nth(1).unwrap().to_owned();
+        }
+        assert!(sandbox.files() == before && idp.log().len() == asked, "{words}: something has happened");
+
+        let mended = sandbox.tool("sh").args(["-c", &hint]).status().unwrap();
+        assert!(mended.success(), "{hint}");
+        sandbox.run(["profile", "trust", &uri, "--yes"]).exits(0);
+        assert_eq!(sandbox.run(["token", &uri]).exits(0).stdout(), token, "{words}: the session is lost");
+    });
+}
+
 /// A server must not be able to pair a real sign-in page with a token endpoint of its own.
 #[test]
 fn endpoints_of_a_provider_that_a_server_named_are_at_home() {
