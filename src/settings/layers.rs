@@ -194,7 +194,7 @@ timeout = '2m'
         }
         let environment =
             |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| OsString::from(*value));
-        let accepted = |uri: &Uri| Ok((uri.server() == "mongodb://known").then(pin));
+        let accepted = |uri: &Uri| Ok((uri.server() == "mongodb://known:27017").then(pin));
         Layers { request: &request, config: Some(&config), environment: &environment, accepted: &accepted }.complete()
     }
 

