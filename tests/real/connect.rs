@@ -24,7 +24,7 @@ const WORK: &str = r#"
 "#;
 
 /// `exec` with a program that is found as people have it: `mongosh` by its name.
-fn exec(home: &Sandbox, arguments: &[&str]) -> Command {
+pub fn exec(home: &Sandbox, arguments: &[&str]) -> Command {
     let mut command = home.command(["exec"].iter().chain(arguments));
     let mut path = OsString::from(node_modules().join(".bin"));
     // Its first line asks env(1) for node.
@@ -38,12 +38,19 @@ fn exec(home: &Sandbox, arguments: &[&str]) -> Command {
     command
 }
 
+/// Runs a program that prints a line of JSON last, and ends well.
 #[track_caller]
-fn report(mut command: Command) -> Value {
+pub fn report(mut command: Command) -> Value {
     let output = command.output().unwrap();
     let (said, errors) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{:?}\n{said}{errors}", output.status);
     serde_json::from_str(said.lines().last().unwrap_or_default()).unwrap_or_else(|_| panic!("{said}{errors}"))
+}
+
+/// The command lines of the scripts for PyMongo and for Node.js, as far as the URI.
+pub fn drivers() -> [[String; 2]; 2] {
+    [(python(), "driver.py"), (node(), "driver.mjs")]
+        .map(|(program, script)| [program.into_string().unwrap(), beside(script).to_str().unwrap().to_owned()])
 }
 
 #[test]
@@ -88,10 +95,7 @@ fn mongosh_says_what_we_have_to_say() {
 #[test]
 #[ignore = "needs PyMongo and npm mongodb; run tests/run"]
 fn drivers_outlive_their_tokens_under_exec() {
-    let line =
-        |program: OsString, script| [program.into_string().unwrap(), beside(script).to_str().unwrap().to_owned()];
-    let (python, node) = (line(python(), "driver.py"), line(node(), "driver.mjs"));
-    for driver in [python, node] {
+    for driver in drivers() {
         for way in ["k8s", "file"] {
             let setting = Setting::with(|provider| provider.access_token_lifetime = Duration::from_secs(8), |_| {});
             let uri = setting.server.uri();

@@ -22,6 +22,7 @@ mod device; // sign-in by device code
 mod drivers; // PyMongo and the npm driver with our tokens, and with the test server
 mod mongosh; // MongoDB's shell: with a token file, and with its own login
 mod sign_in; // sign in, hand out, renew, sign out
+mod soak; // an hour of renewals in a minute and a half
 
 #[cfg(target_os = "linux")]
 mod calls; // system call by call: what a cached token costs, and a kill at any point of a renewal
