@@ -73,8 +73,8 @@ fn shell() {
     assert!(renewals >= RENEWALS, "{renewals} renewals");
 }
 
-/// A driver reads the file each time, and the tokens in it wear out underneath: every one lives for half of its 5 s, and
-/// is replaced then.
+/// A driver reads the file each time, and the tokens in it wear out underneath: each is replaced when
+/// half of its 5 s is over.
 fn driver([program, script]: [String; 2]) {
     let setting = setting();
     let (uri, rounds) = (setting.server.uri(), ROUNDS.to_string());
