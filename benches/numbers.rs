@@ -1,10 +1,12 @@
 //! The numbers that mdb-login promises, measured side by side in one run: `cargo bench`.
 //!
 //! Times are whole processes, from spawn to reap, the candidates taking turns; medians and their ratios are printed,
-//! because a machine's speed drifts and a ratio within one run does not. Everything is on loopback and in temporary
-//! folders. What needs a program that is not here (`secret-tool`, a Secret Service) says so and is not measured.
+//! because a machine's speed drifts and a ratio within one run does not. Where the ratio is close to its limit, it is the
+//! median of the ratios of each round, and `±` is half of its 95 % confidence interval. Everything is on loopback and in
+//! temporary folders. What needs a program that is not here (`secret-tool`, a Secret Service, mongosh, which `tests/run`
+//! installs) says so and is not measured.
 //!
-//! `cargo bench -- --runs 300` takes more rounds. Ends with 1 if a promise is not kept.
+//! `cargo bench -- --runs 300` takes more rounds, `--shells 100` more of mongosh. Ends with 1 if a promise is not kept.
 
 #![allow(clippy::print_stdout, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
@@ -15,23 +17,29 @@ mod bus;
 #[path = "../tests/support/mod.rs"]
 mod support;
 
-use std::path::PathBuf;
+use std::fmt;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
 use support::browser::Browser;
 use support::cmd::Sandbox;
 use support::idp::{Endpoint, Idp, Rotation};
+use support::mongod::Mongod;
+use support::mongod::behaviour::loopback_names;
 
 fn main() -> ExitCode {
     let runs = option("--runs").unwrap_or(150);
     let parallel = option("--parallel").unwrap_or(1000);
-    println!("{runs} rounds, medians; {parallel} callers at once\n");
+    let shells = option("--shells").unwrap_or(60);
+    println!("{runs} rounds, {shells} of mongosh, medians; {parallel} callers at once\n");
 
     let mut report = Report::default();
     cached_token(runs, &mut report);
     memory(&mut report);
     run_a_program(runs, &mut report);
+    run_mongosh(shells, &mut report);
+    verify(runs, &mut report);
     one_refresh(parallel, &mut report);
     login(&mut report);
     if report.broken { ExitCode::FAILURE } else { ExitCode::SUCCESS }
@@ -51,7 +59,7 @@ impl Report {
     /// One line, with what was promised; `kept` is the verdict.
     fn line(&mut self, what: &str, measured: &str, promise: &str, kept: bool) {
         let verdict = if kept { "ok" } else { "MISSED" };
-        println!("{what:<58} {measured:>12}   {promise:<18} {verdict}");
+        println!("{what:<58} {measured:>15}   {promise:<18} {verdict}");
         self.broken |= !kept;
     }
 }
@@ -64,22 +72,57 @@ fn sign_in(sandbox: &Sandbox) {
     assert_eq!(outcome.code(), Some(0), "{outcome:?}");
 }
 
-/// The time of each candidate in turn, `runs` times over; the medians.
+/// The medians of the times that [`rounds`] takes.
 fn race(runs: usize, candidates: &mut [Command]) -> Vec<Duration> {
+    rounds(runs, candidates).into_iter().map(median).collect()
+}
+
+/// The time of each candidate in each of `runs` rounds. Who begins changes from round to round, so that nobody always
+/// comes after the same one.
+fn rounds(runs: usize, candidates: &mut [Command]) -> Vec<Vec<Duration>> {
     let mut times = vec![Vec::with_capacity(runs); candidates.len()];
-    for round in 0..runs + 5 {
-        for (index, command) in candidates.iter_mut().enumerate() {
+    // The first rounds warm the caches up.
+    let warm_up = runs.min(5);
+    for round in 0..runs + warm_up {
+        for turn in 0..candidates.len() {
+            let index = (round + turn) % candidates.len();
+            let command = &mut candidates[index];
             let started = Instant::now();
             let status = command.stdout(Stdio::null()).stderr(Stdio::null()).status().unwrap();
             let took = started.elapsed();
             assert!(status.success(), "{command:?}: {status}");
-            // The first rounds warm the caches up.
-            if round >= 5 {
+            if round >= warm_up {
                 times[index].push(took);
             }
         }
     }
-    times.into_iter().map(median).collect()
+    times
+}
+
+/// A ratio from pairs of times that were taken one after the other, whatever else the machine did meanwhile.
+struct Paired {
+    median: f64,
+    /// Half of the median's 95 % confidence interval, from the order of the ratios alone: no assumption of how they are
+    /// distributed.
+    spread: f64,
+}
+
+impl Paired {
+    fn of(times: &[Duration], against: &[Duration]) -> Self {
+        let mut ratios: Vec<f64> = times.iter().zip(against).map(|(time, against)| ratio(*time, *against)).collect();
+        ratios.sort_unstable_by(f64::total_cmp);
+        let middle = ratios.len() / 2;
+        // The median's rank is binomial: 1.96 of its standard deviations, √n / 2.
+        let ranks = (0.98 * (ratios.len() as f64).sqrt()).ceil() as usize;
+        let (low, high) = (middle.saturating_sub(ranks), (middle + ranks).min(ratios.len() - 1));
+        Self { median: ratios[middle], spread: (ratios[high] - ratios[low]) / 2.0 }
+    }
+}
+
+impl fmt::Display for Paired {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        write!(f, "{:.3}× ±{:.3}", self.median, self.spread)
+    }
 }
 
 fn median(mut times: Vec<Duration>) -> Duration {
@@ -94,7 +137,7 @@ fn ratio(a: Duration, b: Duration) -> f64 {
 fn cached_token(runs: usize, report: &mut Report) {
     let idp = Idp::start();
     let mut sandbox = Sandbox::with(&idp);
-    let empty = empty_program();
+    let empty = example("empty_clap");
 
     #[cfg(target_os = "linux")]
     let session_bus = secret_service(&mut sandbox);
@@ -148,6 +191,81 @@ fn run_a_program(runs: usize, report: &mut Report) {
     }
 }
 
+/// What a command of mongosh takes under `exec`, against the same mongosh with a token file that somebody has prepared.
+fn run_mongosh(shells: usize, report: &mut Report) {
+    // It brings the Node.js that it is tested with; another system's is whatever `node` is there.
+    let programs = Path::new(env!("CARGO_MANIFEST_DIR")).join(".tests/peers/node_modules/.bin");
+    if !programs.join("mongosh").exists() {
+        println!("mongosh is not here (tests/run installs it): not measured");
+        return;
+    }
+    let idp = Idp::start();
+    let server = Mongod::start(&idp);
+    let mut sandbox = Sandbox::with(&idp);
+    let path = std::env::var_os("PATH").unwrap();
+    let path = std::env::join_paths([programs].into_iter().chain(std::env::split_paths(&path))).unwrap();
+    sandbox.env("PATH", path);
+    sign_in(&sandbox);
+    let token_file = token_file(&sandbox);
+
+    let shell = |uri: &str| {
+        ["mongosh", uri, "--quiet", "--norc", "--eval", "db.adminCommand({ connectionStatus: 1 })"].map(str::to_owned)
+    };
+    let by_hand =
+        shell(&format!("{}?authMechanism=MONGODB-OIDC&authMechanismProperties=ENVIRONMENT:k8s", server.uri()));
+    let mut alone = sandbox.tool(&by_hand[0]);
+    alone
+        .args(&by_hand[1..])
+        .env("AWS_WEB_IDENTITY_TOKEN_FILE", &token_file)
+        .env("AZURE_FEDERATED_TOKEN_FILE", &token_file);
+    let ways = ["mongosh", "k8s"];
+    let under_exec = ways.map(|way| {
+        let mut command = sandbox.command(["exec", "--inject", way, "--"]);
+        command.args(shell(&server.uri()));
+        command
+    });
+    let mut candidates: Vec<Command> = [alone].into_iter().chain(under_exec).collect();
+    let times = rounds(shells, &mut candidates);
+    assert_eq!(server.refusals(), []);
+    println!("mongosh with a token file {:.0?}", median(times[0].clone()));
+    for (way, times_under_exec) in ways.iter().zip(&times[1..]) {
+        let paired = Paired::of(times_under_exec, &times[0]);
+        let what = format!("exec --inject {way} -- mongosh / mongosh, a token file");
+        report.line(&what, &paired.to_string(), "at most 1.03×", paired.median <= 1.03);
+    }
+}
+
+/// `verify` with a cached token, against the driver with nothing around it.
+fn verify(runs: usize, report: &mut Report) {
+    let bare_driver = example("bare_driver");
+    for (how, tls) in [("verify / a bare driver", false), ("verify / a bare driver, both with TLS", true)] {
+        let idp = Idp::start();
+        let server = Mongod::start_with(&idp, |behaviour| behaviour.tls = loopback_names().filter(|_| tls));
+        let sandbox = Sandbox::with(&idp);
+        sign_in(&sandbox);
+        let mut uri = server.uri();
+        if tls {
+            let authority = sandbox.home().join("ca.pem");
+            std::fs::write(&authority, Mongod::ca_pem()).unwrap();
+            uri += &format!("?tls=true&tlsCAFile={}", authority.display());
+        }
+        let mut bare = sandbox.tool(&bare_driver);
+        bare.arg(&uri).arg(token_file(&sandbox));
+        let times = rounds(runs, &mut [bare, sandbox.command(["verify", &uri])]);
+        assert_eq!(server.refusals(), []);
+        let paired = Paired::of(&times[1], &times[0]);
+        println!("a bare driver {:.1?}, verify {:.1?}", median(times[0].clone()), median(times[1].clone()));
+        report.line(how, &paired.to_string(), "at most 1.5×", paired.median <= 1.5);
+    }
+}
+
+/// A file with a token of the session, as somebody makes it by hand.
+fn token_file(sandbox: &Sandbox) -> PathBuf {
+    let path = sandbox.home().join("token");
+    std::fs::write(&path, sandbox.run(["token"]).exits(0).stdout()).unwrap();
+    path
+}
+
 /// A private gnome-keyring, unlocked, with something to look up; `None` where its programs are missing.
 #[cfg(target_os = "linux")]
 fn secret_service(sandbox: &mut Sandbox) -> Option<bus::Bus> {
@@ -172,17 +290,17 @@ fn secret_service(sandbox: &mut Sandbox) -> Option<bus::Bus> {
     Some(bus)
 }
 
-/// `examples/empty_clap.rs`, built with the profile of the program.
-fn empty_program() -> PathBuf {
+/// A program of `examples/`, built with the profile of ours.
+fn example(name: &str) -> PathBuf {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let status = Command::new(cargo)
-        .args(["build", "--quiet", "--release", "--example", "empty_clap"])
+        .args(["build", "--quiet", "--release", "--example", name])
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .status()
         .unwrap();
     assert!(status.success());
     let program = PathBuf::from(env!("CARGO_BIN_EXE_mdb-login"));
-    program.with_file_name("examples").join(format!("empty_clap{}", std::env::consts::EXE_SUFFIX))
+    program.with_file_name("examples").join(format!("{name}{}", std::env::consts::EXE_SUFFIX))
 }
 
 /// Peak memory of a `token` that is about to end and of a login that waits, from the kernel's own account.
