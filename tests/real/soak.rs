@@ -52,7 +52,7 @@ fn work(name: &str, setting: &Setting, line: &[&str]) -> usize {
 
     let counters = setting.server.counters();
     let renewals = setting.idp.grants("refresh_token") - before;
-    println!(
+    eprintln!(
         "{name}: {} operations, 0 failed; {} authentications again, {renewals} renewals, {took:.0?}",
         2 * ROUNDS,
         counters.reauthentications
