@@ -25,9 +25,12 @@ pub fn run(settings: &Settings, ui: &Ui) -> Result<()> {
     }
     let client_id =
         info.client_id.as_deref().map_or("none: for programs only, people cannot sign in".to_owned(), foreign);
-    let scopes = foreign(&info.request_scopes.join(" "));
-    let text = format!("issuer     {}\nclient id  {client_id}\nscopes     {scopes}", foreign(&info.issuer));
-    ui.data(format!("{}\n", text.trim_end()).as_bytes())?;
+    let scopes = match info.request_scopes.as_slice() {
+        [] => "none of its own".to_owned(),
+        scopes => foreign(&scopes.join(" ")),
+    };
+    let text = format!("issuer     {}\nclient id  {client_id}\nscopes     {scopes}\n", foreign(&info.issuer));
+    ui.data(text.as_bytes())?;
     // Shown all the same: whoever looks for the mistake wants to see it.
     server::pin(uri, &info).map(drop)
 }

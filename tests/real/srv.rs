@@ -145,7 +145,7 @@ fn a_cluster_s_name_is_enough() {
             --- stdout
             issuer     [ISSUER]
             client id  mongodb-tools
-            scopes
+            scopes     none of its own
         ";
         sandbox.run(["discover", &uri]).is(discovered);
         sandbox.run(["discover", &bare, "--ca-file", &clusters.ca_file()]).is(discovered);
