@@ -35,6 +35,7 @@ pub use self::tokens::Need;
 use self::tokens::Tokens;
 pub use self::way::Way;
 use crate::error::{Error, Kind, Result};
+use crate::event_loop::block_on;
 use crate::store::cache::CachedToken;
 use crate::ui::Ui;
 
@@ -116,17 +117,6 @@ fn deliver(plan: &Plan, dir: &PrivateDir, first: CachedToken, tokens: Tokens, ui
             Ok(Delivery::File { path: token_file::serve(dir, first, gate, tokens, ui)?.into(), expires_at })
         }
     }
-}
-
-/// One thread for signals, socket and clock; what blocks has threads of its own, and none of them is waited for.
-fn block_on<T>(future: impl Future<Output = T>) -> Result<T> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| Error::new(Kind::Failed, "cannot start the event loop").because(error))?;
-    let result = runtime.block_on(future);
-    runtime.shutdown_background();
-    Ok(result)
 }
 
 /// Random bytes of the system's, for names and keys.

@@ -24,6 +24,7 @@ pub use sign_out::{Revocation, SignedOut};
 
 use crate::clock::unix_now;
 use crate::error::{Error, Kind, Result};
+use crate::event_loop::block_on;
 use crate::http::{Http, HttpOptions};
 use crate::oidc::token::ClientIdentity;
 use crate::settings::{Origin, SESSION_SETTINGS, Settings, TARGET, schema};
@@ -224,20 +225,6 @@ impl<'a> Session<'a> {
         let on_wait = Box::new(move || ui.tell("waiting for your keyring to be unlocked"));
         Store::open(&self.state_dir, &self.id, self.settings.store, known, patience, on_wait)
     }
-}
-
-/// Runs everything that waits. One thread: nothing here computes, and starting more costs half a millisecond.
-///
-/// Does not wait for what the future has left behind: the system's name resolution cannot be taken back, and may go on
-/// for many seconds after a Ctrl-C or a deadline.
-fn block_on<T>(future: impl Future<Output = T>) -> Result<T> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| Error::new(Kind::Failed, "cannot start the event loop").because(error))?;
-    let result = runtime.block_on(future);
-    runtime.shutdown_background();
-    Ok(result)
 }
 
 #[cfg(test)]

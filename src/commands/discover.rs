@@ -25,10 +25,7 @@ pub fn run(settings: &Settings, ui: &Ui) -> Result<()> {
     }
     let client_id =
         info.client_id.as_deref().map_or("none: for programs only, people cannot sign in".to_owned(), foreign);
-    let scopes = match info.request_scopes.as_slice() {
-        [] => "none of its own".to_owned(),
-        scopes => foreign(&scopes.join(" ")),
-    };
+    let scopes = server::shown_scopes(&info.request_scopes);
     let text = format!("issuer     {}\nclient id  {client_id}\nscopes     {scopes}\n", foreign(&info.issuer));
     ui.data(text.as_bytes())?;
     // Shown all the same: whoever looks for the mistake wants to see it.

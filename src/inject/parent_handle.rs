@@ -8,7 +8,7 @@ use std::ffi::OsString;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::Router;
@@ -31,6 +31,7 @@ use super::private_dir::PrivateDir;
 use super::tokens::Tokens;
 use crate::clock::unix_now;
 use crate::error::{Error, Kind, Result};
+use crate::mutex::lock;
 use crate::store::cache::CachedToken;
 use crate::ui::foreign;
 
@@ -110,11 +111,6 @@ fn push<T>(list: &mut VecDeque<T>, entry: T, max: usize) {
         list.pop_front();
     }
     list.push_back(entry);
-}
-
-/// Nothing under this lock can panic halfway, so what a poisoned lock guards is whole.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Accepts until the event loop ends; every connection ends with it.

@@ -4,7 +4,7 @@ use std::error::Error as _;
 use std::future::Future;
 use std::io::Write as _;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use mongodb::Client;
@@ -22,6 +22,7 @@ use tokio::sync::Notify;
 use super::hosts::{self, Trust};
 use super::uri::{MECHANISM, Protection, Uri};
 use crate::error::{Error, Kind, Result};
+use crate::mutex::lock;
 use crate::secret::Secret;
 use crate::ui::foreign;
 
@@ -111,18 +112,13 @@ enum Failure {
 }
 
 impl Target<'_> {
-    /// That a token may go where the connection string leads to: to its own hosts, or to those of its DNS records.
+    /// That a token may go where the DNS records of the connection string lead to.
     ///
     /// # Errors
     /// `Kind::RuleBroken` for a host that is not trusted, or records that lead to another domain; `Kind::Unavailable` where
     /// DNS gives none.
-    pub async fn check(&self, trust: Trust<'_>) -> Result<()> {
-        // The name of the records, too: whoever owns it decides, each time anew, where they lead.
-        hosts::check(self.uri, &self.uri.names(), trust)?;
-        if self.uri.is_srv() {
-            hosts::check(self.uri, &names(&self.resolve().await?), trust)?;
-        }
-        Ok(())
+    pub async fn check_records(&self, trust: Trust<'_>) -> Result<()> {
+        hosts::check(self.uri, &names(&self.resolve().await?), trust)
     }
 
     /// Asks the server which identity provider people sign in to, for the user name of the connection string. Nothing
@@ -504,9 +500,4 @@ fn resource(resource: &Document) -> String {
         (Some(db), Some(collection)) => format!("{db}.{collection}"),
         _ => resource.keys().next().cloned().unwrap_or_default(),
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    // A panic ends the program (`panic = "abort"`), so there is no half-made value behind a poisoned lock.
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

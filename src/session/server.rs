@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use super::Session;
 use crate::clock::unix_now;
 use crate::error::{Error, Kind, Result};
+use crate::event_loop::block_on;
 use crate::mongo::client::{IdpInfo, Target};
 use crate::mongo::hosts::{self, Trust};
 use crate::mongo::uri::Uri;
@@ -27,12 +28,15 @@ pub enum Consent {
 
 /// Asks the server that `settings` name, and nobody else.
 pub fn discover(settings: &Settings, uri: &Uri) -> Result<IdpInfo> {
-    super::block_on(target(settings, uri).discover())?
+    block_on(target(settings, uri).discover())?
 }
 
 /// That tokens may go where `uri` leads to, as these settings have it.
 pub fn check_hosts(settings: &Settings, uri: &Uri) -> Result<()> {
-    super::block_on(target(settings, uri).check(trust_of(settings)))?
+    let trust = trust_of(settings);
+    // The name of the records, too: whoever owns it decides, each time anew, where they lead.
+    hosts::check(uri, &uri.names(), trust)?;
+    if uri.is_srv() { block_on(target(settings, uri).check_records(trust))? } else { Ok(()) }
 }
 
 /// What tokens may be given to.
@@ -187,16 +191,20 @@ fn changed(uri: &Uri, accepted: &Pin, pin: &Pin) -> Error {
 
 fn one_line(pin: &Pin) -> String {
     let (issuer, client_id) = (foreign(&pin.issuer), foreign(&pin.client_id));
-    format!("issuer `{issuer}`, client id `{client_id}`, scopes {}", scopes(pin))
+    format!("issuer `{issuer}`, client id `{client_id}`, scopes {}", shown_scopes(&pin.request_scopes))
 }
 
-/// What is asked for beyond the usual.
-fn scopes(pin: &Pin) -> String {
-    if pin.request_scopes.is_empty() { "none of its own".to_owned() } else { foreign(&pin.request_scopes.join(" ")) }
+/// The scopes that a server names beyond the usual ones, as they are shown.
+pub fn shown_scopes(scopes: &[String]) -> String {
+    if scopes.is_empty() { "none of its own".to_owned() } else { foreign(&scopes.join(" ")) }
 }
 
 fn rows(pin: &Pin) -> [(&'static str, String); 3] {
-    [("issuer", foreign(&pin.issuer)), ("client id", foreign(&pin.client_id)), ("scopes", scopes(pin))]
+    [
+        ("issuer", foreign(&pin.issuer)),
+        ("client id", foreign(&pin.client_id)),
+        ("scopes", shown_scopes(&pin.request_scopes)),
+    ]
 }
 
 fn table(pin: &Pin) -> String {

@@ -53,43 +53,17 @@ pub fn exit_status(names: &[&str]) -> Vec<Item> {
         }
         _ => "Done.",
     };
-    let kinds: &[Kind] = match names {
-        [] => &Kind::ALL,
-        ["login"] => &[
-            Failed,
-            Usage,
-            Config,
-            LoginRequired,
-            Denied,
-            TimedOut,
-            Unavailable,
-            Store,
-            PortTaken,
-            RuleBroken,
-            Interrupted,
-        ],
-        ["discover"] => &[Failed, Usage, Config, Denied, Unavailable, RuleBroken],
-        ["token"] | ["status"] | ["verify"] => {
-            &[Failed, Usage, Config, LoginRequired, Denied, TimedOut, Unavailable, Store, RuleBroken, Interrupted]
-        }
-        ["exec"] => &[
-            Failed,
-            Usage,
-            Config,
-            LoginRequired,
-            Denied,
-            TimedOut,
-            Unavailable,
-            Store,
-            RuleBroken,
-            CannotStart,
-            NotFound,
-            Interrupted,
-        ],
-        ["logout"] => &[Failed, Usage, Config, TimedOut, Store, PortTaken, Interrupted],
-        ["profile", "trust"] => &[Failed, Usage, Config, LoginRequired, Denied, Unavailable, RuleBroken],
-        ["profile", ..] => &[Failed, Usage, Config, TimedOut],
-        _ => &[Failed, Usage],
+    let all_but = |missing: &[Kind]| Kind::ALL.into_iter().filter(|kind| !missing.contains(kind)).collect();
+    let kinds: Vec<Kind> = match names {
+        [] => Kind::ALL.to_vec(),
+        ["login"] => all_but(&[CannotStart, NotFound]),
+        ["token"] | ["status"] | ["verify"] => all_but(&[PortTaken, CannotStart, NotFound]),
+        ["exec"] => all_but(&[PortTaken]),
+        ["discover"] => vec![Failed, Usage, Config, Denied, Unavailable, RuleBroken],
+        ["logout"] => vec![Failed, Usage, Config, TimedOut, Store, PortTaken, Interrupted],
+        ["profile", "trust"] => vec![Failed, Usage, Config, LoginRequired, Denied, Unavailable, RuleBroken],
+        ["profile", ..] => vec![Failed, Usage, Config, TimedOut],
+        _ => vec![Failed, Usage],
     };
     let statuses = kinds.iter().map(|kind| term(&kind.exit_code().to_string(), meaning(*kind)));
     let mut items: Vec<Item> = std::iter::once(term("0", done)).chain(statuses).collect();

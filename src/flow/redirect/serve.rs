@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -23,6 +23,7 @@ use tokio::time::{sleep, timeout};
 use super::route::{self, Answer, Decision, Progress, Refusal, Rules, START_COOKIE};
 use super::sockets::{self, Owner};
 use super::{Doubt, Notice, pages};
+use crate::mutex::lock;
 use crate::oidc::unguessable;
 
 /// Connections at one time. Browsers open one or two, some of them on suspicion and never used.
@@ -128,11 +129,6 @@ impl Shared {
             self.tell(notice);
         }
     }
-}
-
-/// Nothing under these locks can panic halfway, so what a poisoned lock guards is whole.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Accepts until it is aborted; every connection ends with it.
