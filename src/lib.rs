@@ -10,6 +10,8 @@ mod clock;
 mod commands;
 mod error;
 mod event_loop;
+#[allow(dead_code)] // used from the next commits on
+mod federation;
 mod flow;
 mod http;
 mod inject;
@@ -23,6 +25,8 @@ mod settings;
 mod signals;
 mod store;
 mod ui;
+#[allow(dead_code)] // used from the next commits on
+mod vendor;
 
 use std::process::ExitCode;
 

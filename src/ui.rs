@@ -5,6 +5,10 @@
 //!   exactly as clap prints its own. Notes are silent under `--quiet`.
 //! - Text that somebody else wrote (provider, server, file, environment) passes [`foreign`] first.
 //! - Nothing moves unless stderr is a terminal.
+//! - Pages for people to look at are laid out in [`report`].
+
+#[allow(dead_code)] // used from the next commits on
+pub mod report;
 
 use std::fmt::{self, Write as _};
 use std::io::{self, IsTerminal, Write};

@@ -1,0 +1,51 @@
+//! MongoDB's side: which identity providers a server is configured to trust, and who a token makes somebody there.
+//!
+//! Pure: nothing here asks anybody. The parameter is `oidcIdentityProviders`; Cloud Manager, Atlas and the Kubernetes
+//! operator have other spellings of the same.
+
+/// One identity provider as a MongoDB server is told of it: an element of `oidcIdentityProviders`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IdentityProvider {
+    /// `issuer`: equal to the tokens' `iss`, byte for byte.
+    pub issuer: String,
+    /// `audience`: the one value that tokens have in `aud`.
+    pub audience: String,
+    /// `authNamePrefix`, which Cloud Manager calls the configuration name; in Atlas, the provider's id.
+    pub auth_name_prefix: String,
+    /// `matchPattern`: a regular expression that is searched in the user name of a client.
+    pub match_pattern: Option<String>,
+    /// `clientId`: with which people sign in.
+    pub client_id: Option<String>,
+    /// `requestScopes`: what clients ask for, beyond the usual.
+    pub request_scopes: Vec<String>,
+    /// `supportsHumanFlows`: false for one that has tokens of programs only.
+    pub supports_human_flows: bool,
+    /// `principalName`: the claim that names the user.
+    pub principal_name: String,
+    pub authorization: Authorization,
+    /// `logClaims`, if given.
+    pub log_claims: Option<Vec<String>>,
+    /// `JWKSPollSecs`, in seconds; 0 is no polling.
+    pub jwks_poll_secs: Option<u32>,
+}
+
+/// Where roles come from: `useAuthorizationClaim`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Authorization {
+    /// From this claim of the token, `authorizationClaim`: a role for each group.
+    GroupMembership(String),
+    /// From the user's document in `$external`, which has to exist.
+    UserId,
+}
+
+impl IdentityProvider {
+    /// The name of a principal, at `$external`.
+    pub fn user(&self, principal: &str) -> String {
+        format!("{}/{principal}", self.auth_name_prefix)
+    }
+
+    /// The name of a group's role, at `admin`.
+    pub fn role(&self, group: &str) -> String {
+        format!("{}/{group}", self.auth_name_prefix)
+    }
+}
