@@ -180,6 +180,11 @@ impl Sandbox {
         command
     }
 
+    /// What a terminal has shown, with what differs from run to run replaced, as [`Outcome::text`] has it.
+    pub fn shown(&self, status: ExitStatus, screen: &str) -> String {
+        render::render_screen(status, screen, &self.hidden)
+    }
+
     fn start(&self, command: &mut Command, input: Option<&[u8]>) -> Running {
         let started = Instant::now();
         let mut child = command

@@ -14,4 +14,6 @@ pub mod idp;
 pub mod mongod;
 pub mod readme;
 #[cfg(unix)]
+pub mod screen;
+#[cfg(unix)]
 pub mod terminal;

@@ -4,10 +4,7 @@ use std::process::ExitStatus;
 
 /// Exit status, stdout and stderr, with what differs from run to run replaced.
 pub(super) fn render(status: ExitStatus, stdout: &[u8], stderr: &[u8], hidden: &[(String, String)]) -> String {
-    let mut text = match status.code() {
-        Some(code) => format!("exit {code}\n"),
-        None => format!("{status}\n"),
-    };
+    let mut text = ending(status);
     for (name, bytes) in [("stdout", stdout), ("stderr", stderr)] {
         if bytes.is_empty() {
             continue;
@@ -18,6 +15,22 @@ pub(super) fn render(status: ExitStatus, stdout: &[u8], stderr: &[u8], hidden: &
             text.push_str("[no newline]\n");
         }
     }
+    hide(text, hidden)
+}
+
+/// Exit status and what a terminal has shown of both streams, with what differs from run to run replaced.
+pub(super) fn render_screen(status: ExitStatus, screen: &str, hidden: &[(String, String)]) -> String {
+    hide(ending(status) + screen, hidden)
+}
+
+fn ending(status: ExitStatus) -> String {
+    match status.code() {
+        Some(code) => format!("exit {code}\n"),
+        None => format!("{status}\n"),
+    }
+}
+
+fn hide(mut text: String, hidden: &[(String, String)]) -> String {
     for (secret, placeholder) in hidden {
         text = text.replace(secret, placeholder);
     }
