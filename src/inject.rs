@@ -83,14 +83,13 @@ pub fn print_env(plan: &Plan, ui: &Ui) -> Result<()> {
     check(plan)?;
     let variables = environment::variables(plan, &Delivery::described(plan.way, &private_dir::described()?));
     let text = |value: &OsString| value.to_string_lossy().into_owned();
-    let text = if ui.json {
+    if ui.json {
         let object: serde_json::Map<_, _> =
             variables.iter().map(|(name, value)| (text(name), text(value).into())).collect();
-        format!("{}\n", serde_json::Value::Object(object))
-    } else {
-        variables.iter().map(|(name, value)| format!("{}={}\n", text(name), text(value))).collect()
-    };
-    ui.data(text.as_bytes())
+        return ui.object(serde_json::json!({ "variables": object }));
+    }
+    let lines: String = variables.iter().map(|(name, value)| format!("{}={}\n", text(name), text(value))).collect();
+    ui.data(lines.as_bytes())
 }
 
 fn check(plan: &Plan) -> Result<()> {

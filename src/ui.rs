@@ -15,6 +15,7 @@ use std::io::{self, IsTerminal, Write};
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use indicatif::{ProgressBar, ProgressState, ProgressStyle};
+use serde_json::{Value, json};
 
 use crate::error::{Error, Kind, Result};
 
@@ -57,6 +58,11 @@ impl Ui {
         }
     }
 
+    /// Prints a result of `--json`, one object on one line. Its fields are a promise: `docs/json` has each of them.
+    pub fn object(&self, object: Value) -> Result<()> {
+        self.data(format!("{}\n", of_schema_1(object)).as_bytes())
+    }
+
     /// Asks a question that is answered with yes or no; anything but a yes is a no. Only where [`Ui::can_ask`].
     pub fn confirm(&self, question: &str) -> Result<bool> {
         let failed = |error| Error::new(Kind::Failed, "cannot ask").because(error);
@@ -81,7 +87,7 @@ impl Ui {
     /// Something that the person needs to know although the command goes on.
     pub fn warn(&self, text: impl AsRef<str>) {
         if self.json {
-            line("", &serde_json::json!({ "warning": text.as_ref() }).to_string());
+            line("", &of_schema_1(json!({ "warning": text.as_ref() })).to_string());
         } else {
             line("warning: ", text.as_ref());
         }
@@ -99,7 +105,7 @@ impl Ui {
     pub fn error(&self, error: &Error) {
         let mut text = String::new();
         if self.json {
-            let object = serde_json::json!({ "error": {
+            let object = json!({ "error": {
                 "code": error.kind().name(),
                 "exit_code": error.kind().exit_code(),
                 "message": error.message(),
@@ -107,7 +113,7 @@ impl Ui {
                 "hints": error.hints(),
                 "retryable": error.kind().retryable(),
             }});
-            text = object.to_string();
+            text = of_schema_1(object).to_string();
         } else {
             let _ = write!(text, "error: {}", error.message());
             for cause in error.causes() {
@@ -119,6 +125,14 @@ impl Ui {
         }
         line("", &text);
     }
+}
+
+/// The object with the version of its form: while that is 1, fields may be added, and none changes its meaning.
+fn of_schema_1(mut object: Value) -> Value {
+    if let Some(fields) = object.as_object_mut() {
+        fields.insert("schema".to_owned(), json!(1));
+    }
+    object
 }
 
 /// A closed stderr must not turn a success into a failure, so the result of the write is of no interest.

@@ -13,14 +13,13 @@ pub fn run(settings: &Settings, ui: &Ui) -> Result<()> {
     let info = server::discover(settings, uri)?;
     if ui.json {
         let object = json!({
-            "schema": 1,
             "server": uri.server(),
             "user": uri.user(),
             "issuer": info.issuer,
             "client_id": info.client_id,
             "request_scopes": info.request_scopes,
         });
-        ui.data(format!("{object}\n").as_bytes())?;
+        ui.object(object)?;
         return server::pin(uri, &info).map(drop);
     }
     let client_id =

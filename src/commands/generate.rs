@@ -27,7 +27,7 @@ pub fn man(args: &ManArgs, ui: &Ui) -> Result<()> {
     ui.note(format!("{} pages written to {shown}", pages.len()));
     if ui.json {
         let names: Vec<&str> = pages.iter().map(|page| page.file_name.as_str()).collect();
-        return ui.data(format!("{}\n", json!({ "schema": 1, "dir": shown, "pages": names })).as_bytes());
+        return ui.object(json!({ "dir": shown, "pages": names }));
     }
     Ok(())
 }

@@ -15,7 +15,7 @@ pub fn run(settings: &Settings, ui: &Ui) -> Result<()> {
     somebody_is_there(&session, settings, ui)?;
     let signed_in = session.sign_in()?;
     if ui.json {
-        return ui.data(format!("{}\n", object(&signed_in)).as_bytes());
+        return ui.object(object(&signed_in));
     }
     report(&session, &signed_in, ui);
     Ok(())
@@ -44,7 +44,6 @@ fn somebody_is_there(session: &Session<'_>, settings: &Settings, ui: &Ui) -> Res
 
 fn object(signed_in: &SignedIn) -> serde_json::Value {
     json!({
-        "schema": 1,
         "who": signed_in.who,
         "subject": signed_in.subject,
         "issuer": signed_in.issuer,

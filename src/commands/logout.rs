@@ -12,7 +12,7 @@ use crate::ui::{Ui, foreign};
 /// Ends the one session that `settings` describe.
 pub fn run(args: &LogoutArgs, settings: &Settings, ui: &Ui) -> Result<()> {
     let ended = end(args, &Session::new(settings, ui)?, ui)?;
-    if ui.json { ui.data(format!("{ended}\n").as_bytes()) } else { Ok(()) }
+    if ui.json { ui.object(ended) } else { Ok(()) }
 }
 
 /// Ends every session of this computer's user, readable or not. One that fails does not keep the others.
@@ -31,7 +31,7 @@ pub fn run_all(args: &LogoutArgs, request: &Request, ui: &Ui) -> Result<()> {
         }
     }
     if ui.json {
-        ui.data(format!("{}\n", json!({ "schema": 1, "sessions": ended })).as_bytes())?;
+        ui.object(json!({ "sessions": ended }))?;
     } else if ended.is_empty() && failed.is_empty() {
         ui.note("there is no session");
     }

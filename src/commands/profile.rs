@@ -58,7 +58,7 @@ fn list(ui: &Ui) -> Result<()> {
                 })
             })
             .collect();
-        return print_json(ui, json!({ "config_file": config_file()?, "profiles": rows }));
+        return ui.object(json!({ "config_file": config_file()?, "profiles": rows }));
     }
     if profiles.is_empty() {
         ui.note(format!("no profiles in {}", config_file()?));
@@ -96,7 +96,7 @@ fn show(name: Option<&str>, with_origin: bool, mut request: Request, ui: &Ui) ->
             "config_file": config_file()?,
             "settings": Value::Object(values.collect()),
         });
-        return print_json(ui, object);
+        return ui.object(object);
     }
     ui.note(format!("profile {}, {}", settings.profile.as_deref().unwrap_or("(none)"), config_file()?));
     let rows: Vec<[String; 3]> = schema::ALL
@@ -178,15 +178,7 @@ fn unset(name: &str, keys: &[String], ui: &Ui) -> Result<()> {
 /// Reports a change: a line for people on stderr, an object for programs on stdout.
 fn done(ui: &Ui, text: String, object: Value) -> Result<()> {
     ui.note(text);
-    if ui.json { print_json(ui, object) } else { Ok(()) }
-}
-
-/// Prints a documented object: while `schema` is 1 a field may be added, and none changes its meaning.
-fn print_json(ui: &Ui, mut object: Value) -> Result<()> {
-    if let Some(fields) = object.as_object_mut() {
-        fields.insert("schema".to_owned(), json!(1));
-    }
-    ui.data(format!("{object:#}\n").as_bytes())
+    if ui.json { ui.object(object) } else { Ok(()) }
 }
 
 fn config_file() -> Result<String> {

@@ -68,7 +68,7 @@ pub fn run_all(check: Option<&Request>, ui: &Ui) -> Result<()> {
     }
     if ui.json {
         let sessions: Vec<_> = found.entries.iter().map(|(id, entry)| object(id, entry, None)).collect();
-        ui.data(format!("{}\n", json!({ "schema": 1, "sessions": sessions })).as_bytes())?;
+        ui.object(json!({ "sessions": sessions }))?;
     } else {
         show(&found.entries, None, ui)?;
     }

@@ -53,7 +53,7 @@ fn print(token: &CachedToken, args: &TokenArgs, settings: &Settings, ui: &Ui) ->
     ui.data(text.as_bytes())
 }
 
-/// The documented object; a field may be added, none changes its meaning while `schema` is 1.
+/// The object of `docs/json/token.json`.
 fn json(token: &CachedToken, profile: Option<&str>) -> String {
     let object = json!({
         "schema": 1,

@@ -14,5 +14,5 @@ pub fn run(text: &str, ui: &Ui) -> Result<()> {
         ui.note(format!("the user name `{user}` is left out: drivers refuse one beside `ENVIRONMENT:k8s`"));
     }
     let text = ready.text();
-    ui.data(if ui.json { format!("{}\n", json!({ "schema": 1, "uri": text })) } else { format!("{text}\n") }.as_bytes())
+    if ui.json { ui.object(json!({ "uri": text })) } else { ui.data(format!("{text}\n").as_bytes()) }
 }

@@ -16,12 +16,10 @@ pub fn run(args: &VerifyArgs, settings: &Settings, ui: &Ui) -> Result<()> {
     let session = Session::new(settings, ui)?;
     let (verified, token) = session.verify(uri, args.privileges)?;
     let left = token.expires_at.saturating_sub(unix_now());
-    let text = if ui.json {
-        format!("{}\n", object(&uri.server(), &verified, &token, left))
-    } else {
-        page(&uri.server(), &verified, left)
-    };
-    ui.data(text.as_bytes())
+    if ui.json {
+        return ui.object(object(&uri.server(), &verified, &token, left));
+    }
+    ui.data(page(&uri.server(), &verified, left).as_bytes())
 }
 
 fn object(server: &str, verified: &Verified, token: &CachedToken, left: u64) -> serde_json::Value {
@@ -29,7 +27,6 @@ fn object(server: &str, verified: &Verified, token: &CachedToken, left: u64) -> 
     let privileges: Vec<_> =
         verified.privileges.iter().map(|one| json!({ "resource": one.resource, "actions": one.actions })).collect();
     json!({
-        "schema": 1,
         "server": server,
         "server_version": verified.server_version,
         "user": verified.user,

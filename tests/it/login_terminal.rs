@@ -40,7 +40,7 @@ fn where_nobody_is_there_nobody_is_asked() {
     sandbox.run(["login", "--json"]).is(r#"
         exit 4
         --- stderr
-        {"error":{"causes":[],"code":"login_required","exit_code":4,"hints":["run `mdb-login login` at a terminal"],"message":"signing in needs a person, and `--no-input` says that nobody is there","retryable":false}}
+        {"error":{"causes":[],"code":"login_required","exit_code":4,"hints":["run `mdb-login login` at a terminal"],"message":"signing in needs a person, and `--no-input` says that nobody is there","retryable":false},"schema":1}
     "#);
     assert_eq!(idp.log().len(), 0);
 }

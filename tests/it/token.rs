@@ -249,7 +249,7 @@ fn not_signed_in_is_said_at_once_with_the_command_to_type() {
     sandbox.run(["token", "--json"]).is(r#"
         exit 4
         --- stderr
-        {"error":{"causes":[],"code":"login_required","exit_code":4,"hints":["run `mdb-login login`"],"message":"not signed in to `[ISSUER]`","retryable":false}}
+        {"error":{"causes":[],"code":"login_required","exit_code":4,"hints":["run `mdb-login login`"],"message":"not signed in to `[ISSUER]`","retryable":false},"schema":1}
     "#);
     assert_eq!((idp.log().len(), sandbox.files().len()), (0, 0), "a look left traces");
 

@@ -76,7 +76,7 @@ fn print_env_shows_what_would_be_set_and_starts_nothing() {
         MDB_LOGIN_SCOPE=openid offline_access
     ");
     let object = ada.run(["exec", "--print-env", "--json"]).exits(0).stdout();
-    assert_eq!(serde_json::from_str::<serde_json::Value>(&object).unwrap()["MDB_LOGIN_EXEC"], "k8s");
+    assert_eq!(serde_json::from_str::<serde_json::Value>(&object).unwrap()["variables"]["MDB_LOGIN_EXEC"], "k8s");
     assert!(!ada.sandbox.home().join("started").exists());
     assert!(ada.runs().is_empty());
 }
