@@ -28,7 +28,7 @@ use std::process::ExitCode;
 use std::thread;
 
 use self::environment::Delivery;
-pub use self::message::IdpInfo;
+pub use self::message::SessionProvider;
 use self::private_dir::PrivateDir;
 use self::token_file::Gate;
 pub use self::tokens::Need;
@@ -49,7 +49,7 @@ pub struct Plan {
     /// Further variables for the program, stronger than those that it would inherit. Nothing secret.
     pub env: Vec<(OsString, OsString)>,
     /// The provider that the session is with. A mongosh whose server trusts another one gets a refusal, not a token.
-    pub pin: IdpInfo,
+    pub provider: SessionProvider,
     /// Run although the parent of this process is an `exec`, too.
     pub allow_nested: bool,
     /// Run although the environment would have a cloud's library send the token to the cloud.
@@ -108,7 +108,7 @@ fn deliver(plan: &Plan, dir: &PrivateDir, first: CachedToken, tokens: Tokens, ui
     let expires_at = first.expires_at.to_string();
     match plan.way {
         #[cfg(unix)]
-        Way::Mongosh => Ok(Delivery::Handle(parent_handle::serve(dir, plan.pin.clone(), tokens)?)),
+        Way::Mongosh => Ok(Delivery::Handle(parent_handle::serve(dir, plan.provider.clone(), tokens)?)),
         #[cfg(not(unix))]
         Way::Mongosh => Err(plan.way.unavailable()),
         Way::K8s | Way::File => {

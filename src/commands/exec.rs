@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use crate::cli::{ExecArgs, GlobalArgs, Inject};
 use crate::error::{Error, Kind, Result};
-use crate::inject::{self, IdpInfo, Need, Plan, Way};
+use crate::inject::{self, Need, Plan, SessionProvider, Way};
 use crate::mongo::arguments::{self, Found};
 use crate::mongo::hosts;
 use crate::mongo::uri::Uri;
@@ -97,12 +97,7 @@ fn plan(args: &ExecArgs, settings: &Settings, command: Command, ui: &Ui) -> Resu
         args: rest,
         way,
         env: variables(settings, uri.map(ready)),
-        pin: IdpInfo {
-            issuer: settings.issuer.clone(),
-            client_id: settings.client_id.clone(),
-            // A profile says what is asked for, not what a server recommends.
-            request_scopes: None,
-        },
+        provider: SessionProvider { issuer: settings.issuer.clone(), client_id: settings.client_id.clone() },
         allow_nested: args.nested,
         allow_cloud_env: args.allow_cloud_env,
     })

@@ -106,7 +106,7 @@ fn cloud_conflict(set: &dyn Fn(&str) -> Option<OsString>) -> Option<(Vec<&'stati
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::inject::IdpInfo;
+    use crate::inject::SessionProvider;
 
     fn plan(way: Way) -> Plan {
         Plan {
@@ -114,7 +114,7 @@ mod tests {
             args: Vec::new(),
             way,
             env: vec![("MDB_LOGIN_TOKEN_FILE".into(), "mine".into())],
-            pin: IdpInfo::default(),
+            provider: SessionProvider::default(),
             allow_nested: false,
             allow_cloud_env: false,
         }

@@ -48,37 +48,26 @@ impl Key {
     }
 }
 
-/// What a MongoDB server says of the provider that it trusts, or what a session says of its own.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct IdpInfo {
+/// The provider that a session is with.
+#[derive(Clone, Debug, Default)]
+pub struct SessionProvider {
     pub issuer: String,
-    #[serde(default)]
     pub client_id: String,
-    /// `None` in a pin: any will do. The order has no meaning.
-    pub request_scopes: Option<Vec<String>>,
 }
 
-impl IdpInfo {
-    /// Whether a server that says this may have a token of the session that `pin` describes.
-    fn agrees_with(&self, pin: &Self) -> bool {
-        let sorted = |scopes: &Option<Vec<String>>| {
-            let mut scopes = scopes.clone().unwrap_or_default();
-            scopes.sort();
-            scopes.dedup();
-            scopes
-        };
-        let scopes = pin.request_scopes.is_none() || sorted(&self.request_scopes) == sorted(&pin.request_scopes);
-        self.issuer == pin.issuer && self.client_id == pin.client_id && scopes
-    }
+/// The provider that mongosh's server trusts, as mongosh reports it. The scopes that it recommends say nothing of whose
+/// tokens it takes.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ReportedProvider {
+    issuer: String,
+    #[serde(default)]
+    client_id: String,
+}
 
-    fn describe(&self) -> String {
-        let scopes = match &self.request_scopes {
-            Some(scopes) if !scopes.is_empty() => format!(", scopes `{}`", foreign(&scopes.join(" "))),
-            _ => String::new(),
-        };
-        format!("issuer `{}`, client id `{}`{scopes}", foreign(&self.issuer), foreign(&self.client_id))
-    }
+/// One line that tells two providers apart.
+fn describe(issuer: &str, client_id: &str) -> String {
+    format!("issuer `{}`, client id `{}`", foreign(issuer), foreign(client_id))
 }
 
 /// A request that was understood.
@@ -108,14 +97,14 @@ struct Request {
 struct CallbackParams {
     version: u64,
     refresh_token: Option<String>,
-    idp_info: Option<IdpInfo>,
+    idp_info: Option<ReportedProvider>,
 }
 
-/// Reads a request whose signature is right.
+/// Reads a request whose signature is right, for a server that trusts the provider of this session.
 ///
 /// # Errors
 /// A text for the person, whom mongosh shows it to.
-pub fn read(body: &[u8], pin: &IdpInfo) -> Result<Call, String> {
+pub fn read(body: &[u8], session: &SessionProvider) -> Result<Call, String> {
     let request: Request = serde_json::from_slice(body)
         .map_err(|error| format!("mdb-login does not understand this mongosh: {}", foreign(&error.to_string())))?;
     let context = request.timeout_context_id.filter(|context| !context.is_empty());
@@ -129,12 +118,12 @@ pub fn read(body: &[u8], pin: &IdpInfo) -> Result<Call, String> {
                 ));
             }
             let server = params.idp_info.ok_or("mongosh has not said which provider the server trusts (`idpInfo`)")?;
-            if !server.agrees_with(pin) {
+            if (&server.issuer, &server.client_id) != (&session.issuer, &session.client_id) {
                 return Err(format!(
                     "this server trusts another identity provider than the session is with\n\
                      the server: {}\nthe session: {}",
-                    server.describe(),
-                    pin.describe()
+                    describe(&server.issuer, &server.client_id),
+                    describe(&session.issuer, &session.client_id)
                 ));
             }
             Ok(Call::Token { context, refused: params.refresh_token })
@@ -192,12 +181,8 @@ mod tests {
         assert!(!Key::new().unwrap().verify(b"{\"status\":200}", signature.as_bytes()));
     }
 
-    fn pin() -> IdpInfo {
-        IdpInfo {
-            issuer: "https://idp.example.com".to_owned(),
-            client_id: "0oa1".to_owned(),
-            request_scopes: Some(vec!["openid".to_owned(), "groups".to_owned()]),
-        }
+    fn session() -> SessionProvider {
+        SessionProvider { issuer: "https://idp.example.com".to_owned(), client_id: "0oa1".to_owned() }
     }
 
     fn call(change: impl FnOnce(&mut Value)) -> Result<Call, String> {
@@ -208,7 +193,7 @@ mod tests {
                 "issuer": "https://idp.example.com", "clientId": "0oa1", "requestScopes": ["groups", "openid"] } },
         });
         change(&mut request);
-        read(request.to_string().as_bytes(), &pin())
+        read(request.to_string().as_bytes(), &session())
     }
 
     #[test]
@@ -216,14 +201,14 @@ mod tests {
         assert!(matches!(call(|_| ()), Ok(Call::Token { context, refused: None }) if context == "c"));
         let refused = call(|request| request["callbackParams"]["refreshToken"] = json!("id"));
         assert!(matches!(refused, Ok(Call::Token { refused: Some(id), .. }) if id == "id"));
-        let abort = read(br#"{"method":"oidc:_abort","timeoutContextId":"c"}"#, &pin());
+        let abort = read(br#"{"method":"oidc:_abort","timeoutContextId":"c"}"#, &session());
         assert!(matches!(abort, Ok(Call::Abort { context }) if context == "c"));
     }
 
     #[test]
     fn requests_that_are_not_for_us_are_refused_in_words() {
         type Change = fn(&mut Value);
-        let rows: [(Change, &str); 14] = [
+        let rows: [(Change, &str); 13] = [
             (|request| request["callbackParams"]["version"] = json!(2), "version 2"),
             (|request| request["callbackParams"]["version"] = json!("1"), "does not understand"),
             (|request| request["callbackParams"] = json!(null), "callbackParams"),
@@ -232,7 +217,6 @@ mod tests {
             (|request| request["callbackParams"]["idpInfo"]["issuer"] = json!(7), "does not understand"),
             (|request| request["callbackParams"]["idpInfo"]["clientId"] = json!("0oa2"), "client id `0oa2`"),
             (|request| request["callbackParams"]["idpInfo"]["clientId"] = json!(""), "client id ``"),
-            (|request| request["callbackParams"]["idpInfo"]["requestScopes"] = json!(["admin"]), "scopes `admin`"),
             (|request| request["timeoutContextId"] = json!(""), "timeoutContextId"),
             (|request| request["method"] = json!("oidc:_abort\u{1b}"), "`oidc:_abort\\u{1b}`"),
             (|request| request["method"] = json!("oidc:REQUEST_TOKEN_CALLBACK"), "exec --inject k8s -- mongosh"),
@@ -250,7 +234,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_body_can_do_more_than_be_refused(body in any::<Vec<u8>>()) {
-            prop_assert!(read(&body, &pin()).is_err());
+            prop_assert!(read(&body, &session()).is_err());
         }
     }
 }

@@ -26,7 +26,7 @@ use tokio::sync::oneshot;
 use tokio::task::{AbortHandle, JoinSet, yield_now};
 use tokio::time::{sleep, timeout};
 
-use super::message::{self, Call, IdpInfo, Key};
+use super::message::{self, Call, Key, SessionProvider};
 use super::private_dir::PrivateDir;
 use super::tokens::Tokens;
 use crate::clock::unix_now;
@@ -53,7 +53,7 @@ const IDS_MAX: usize = 64;
 
 /// Starts the server on a socket (0600) in `dir`, for as long as the event loop runs. The value of
 /// `MONGOSH_OIDC_PARENT_HANDLE`, which holds the key.
-pub fn serve(dir: &PrivateDir, pin: IdpInfo, tokens: Tokens) -> Result<OsString> {
+pub fn serve(dir: &PrivateDir, provider: SessionProvider, tokens: Tokens) -> Result<OsString> {
     let path = dir.path().join("socket");
     let failed = |error| {
         let text = format!("cannot listen on `{}`", foreign(&path.to_string_lossy()));
@@ -66,14 +66,14 @@ pub fn serve(dir: &PrivateDir, pin: IdpInfo, tokens: Tokens) -> Result<OsString>
     fs::set_permissions(&path, Permissions::from_mode(0o600)).map_err(failed)?;
     let key = Key::new()?;
     let handle = serde_json::json!([key.expose(), path.to_string_lossy()]).to_string();
-    tokio::spawn(accept(listener, Arc::new(Handle { key, pin, tokens, memory: Mutex::default() })));
+    tokio::spawn(accept(listener, Arc::new(Handle { key, provider, tokens, memory: Mutex::default() })));
     Ok(handle.into())
 }
 
 /// What all connections share.
 struct Handle {
     key: Key,
-    pin: IdpInfo,
+    provider: SessionProvider,
     tokens: Tokens,
     memory: Mutex<Memory>,
 }
@@ -216,7 +216,7 @@ impl Handle {
 
     /// The answer to a request whose signature is right, or the text for mongosh's person.
     async fn reply(&self, body: &[u8]) -> Result<Value, String> {
-        match message::read(body, &self.pin)? {
+        match message::read(body, &self.provider)? {
             Call::Token { context, refused } => {
                 let aborted = lock(&self.memory).begin(&context).ok_or("this request has been made before")?;
                 let _ended = Waiting { handle: self, context: &context };
