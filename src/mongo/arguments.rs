@@ -28,6 +28,8 @@ pub fn find(args: &[OsString]) -> Result<Vec<Found>, (usize, String)> {
         };
         if is_connection_string(text) {
             let uri = Uri::parse(text).map_err(|reason| (index + 1, reason))?;
+            // Every user of the machine can read a command line, and the program gets the string in a variable, too.
+            uri.check_secrets().map_err(|reason| (index + 1, reason))?;
             found.push(Found { index, prefix, uri });
         }
     }
@@ -152,7 +154,9 @@ mod tests {
             rewrite(&mut args, &found, Uri::for_token_file);
             assert_eq!(args, self::args(&expected), "{line}");
         }
-        let bad = find(&args("-x --uri=mongodb://u:hunter2@h")).unwrap_err();
-        assert!(bad.0 == 2 && !bad.1.contains("hunter2"), "{bad:?}");
+        for line in ["-x --uri=mongodb://u:hunter2@h", "-x mongodb://h/?tlsCertificateKeyFilePassword=hunter2"] {
+            let (number, reason) = find(&args(line)).unwrap_err();
+            assert!(number == 2 && reason.contains("a password") && !reason.contains("hunter2"), "{line}: {reason}");
+        }
     }
 }

@@ -145,7 +145,7 @@ impl Uri {
         Ok(())
     }
 
-    /// The user name, decoded. It chooses among the providers of a server that has several.
+    /// The user name, decoded: any characters, at least one. It chooses among the providers of a server that has several.
     pub fn user(&self) -> Option<String> {
         self.user.as_deref().and_then(|user| decode(user).ok())
     }
@@ -219,9 +219,15 @@ impl Uri {
         self.properties().into_iter().find_map(|(name, value)| (name == "ENVIRONMENT").then_some(value))
     }
 
-    /// Whether it holds a password, of a key file or a proxy for instance.
-    pub fn has_secret(&self) -> bool {
-        self.options.iter().any(|(name, _)| is_secret(name))
+    /// That it holds no password.
+    ///
+    /// # Errors
+    /// As those of [`Self::parse`].
+    pub fn check_secrets(&self) -> Result<(), String> {
+        if self.options.iter().any(|(name, _)| is_secret(name)) {
+            return Err("holds a password, of a key file or a proxy: leave that option out".into());
+        }
+        Ok(())
     }
 
     /// How well a token is protected on its way. Certificates are verified unless an option says otherwise, so options are
@@ -309,6 +315,10 @@ fn user_name(user_info: &str, position: usize) -> Result<String, String> {
             "has a password, and {MECHANISM} takes none: leave it out, and have it replaced if it is a real one"
         ));
     }
+    // As from `mongodb://$ME@db`, with a variable that is not set: another user name means another provider.
+    if user.is_empty() {
+        return Err(at(position, "there is no user name before the `@`"));
+    }
     if user.contains(['@', '/']) {
         return Err(at(position, "`@` and `/` in a user name are written `%40` and `%2F`"));
     }
@@ -390,6 +400,8 @@ mod tests {
             ("mongodb://u%4@h", at(11, hex)),
             ("mongodb://u%ff@h", at(11, "percent-encoding of something that is not UTF-8")),
             ("mongodb://a@b@h", at(11, "`@` and `/` in a user name are written `%40` and `%2F`")),
+            ("mongodb://@h", at(11, "there is no user name before the `@`")),
+            ("mongodb://:@h", at(11, "there is no user name before the `@`")),
             (
                 "mongodb://u:hunter2@h",
                 "has a password, and MONGODB-OIDC takes none: leave it out, and have it replaced if it is a real one"

@@ -196,9 +196,7 @@ pub fn uri(text: &str) -> Result<Uri, Reason> {
         return Err("is empty".into());
     }
     let uri = Uri::parse(text)?;
-    if uri.has_secret() {
-        return Err("holds a password, of a key file or a proxy: leave that option out".into());
-    }
+    uri.check_secrets()?;
     Ok(uri)
 }
 
