@@ -23,6 +23,14 @@ pub fn is_connection_string(text: &str) -> bool {
     text.starts_with(STANDARD) || text.starts_with(SRV)
 }
 
+/// The connection string of somebody who has typed hosts and nothing else; `None` for what does not look like a host.
+pub fn of_hosts(text: &str) -> Option<Uri> {
+    let looks_like_it = text == "localhost" || text.contains(['.', ':']);
+    let uri = Uri::parse(&format!("{STANDARD}{text}")).ok()?;
+    let is_all = uri.user.is_none() && uri.database.is_empty() && uri.options.is_empty();
+    (looks_like_it && is_all).then_some(uri)
+}
+
 /// A connection string for MONGODB-OIDC. Its `Display` is for people: passwords of key files and proxies are left out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Uri {
@@ -497,6 +505,29 @@ mod tests {
             ("mongodb://localhost/?proxyHost=p", Protection::Proxied),
         ] {
             assert_eq!(Uri::parse(text).unwrap().protection(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn hosts_alone_are_seen_for_what_they_are() {
+        for (text, expected) in [
+            ("db.example.com", Some("mongodb://db.example.com")),
+            ("db:27018", Some("mongodb://db:27018")),
+            ("a.example,b.example:2", Some("mongodb://a.example,b.example:2")),
+            ("[::1]:27017", Some("mongodb://[::1]:27017")),
+            ("10.0.0.7", Some("mongodb://10.0.0.7")),
+            ("localhost", Some("mongodb://localhost")),
+            ("prod", None),
+            ("1.2", None),
+            ("db:port", None),
+            ("db.example.com/shop", None),
+            ("db.example.com/?tls=true", None),
+            ("ada@db.example.com", None),
+            ("../db", None),
+            ("a b.example", None),
+            ("", None),
+        ] {
+            assert_eq!(of_hosts(text).map(|uri| uri.text()).as_deref(), expected, "{text}");
         }
     }
 

@@ -5,7 +5,7 @@ use super::layers::Layers;
 use super::schema::{self, Input, Setting};
 use super::{Settings, values};
 use crate::error::{Error, Kind, Result};
-use crate::mongo::uri::{Uri, is_connection_string};
+use crate::mongo::uri::{Uri, is_connection_string, of_hosts};
 use crate::ui::{foreign, shell_quoted};
 
 impl Layers<'_> {
@@ -51,7 +51,12 @@ impl Layers<'_> {
             return Err(Error::new(kind, format!("{what} must not be a connection string"))
                 .hint("give it as TARGET, with `--uri`, or in `MDB_LOGIN_URI`"));
         }
-        values::profile_name(name).map_err(|reason| Error::new(kind, format!("{what} {reason}")))?;
+        // Somebody who has typed a host where its connection string belongs.
+        let server = of_hosts(name).map(|uri| format!("did you mean `{}`?", shell_quoted(&uri.text())));
+        if let Err(reason) = values::profile_name(name) {
+            let error = Error::new(kind, format!("{what} {reason}"));
+            return Err(server.into_iter().fold(error, Error::hint));
+        }
         let names: Vec<&str> = self.config.map(|config| config.names().collect()).unwrap_or_default();
         if names.contains(&name) {
             return Ok(name.to_owned());
@@ -65,6 +70,8 @@ impl Layers<'_> {
         };
         if let Some(nearest) = schema::nearest(name, names.iter().copied()) {
             error = error.hint(format!("did you mean the profile `{nearest}`?"));
+        } else if let Some(server) = server {
+            error = error.hint(server);
         } else if self.request.nearest_command.is_none() {
             error = error.hint(match names.as_slice() {
                 [] => create_hint(name),
