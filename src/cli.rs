@@ -202,6 +202,9 @@ pub struct TokenArgs {
 /// program reads its token from the path that it finds in AZURE_FEDERATED_TOKEN_FILE and AWS_WEB_IDENTITY_TOKEN_FILE, as
 /// ENVIRONMENT:k8s has it; one that takes its connection string from elsewhere finds a complete one in MDB_LOGIN_URI.
 /// Prints nothing of its own on stdout, and stores renewed tokens.
+///
+/// The session is the one with the server's provider if you have accepted what the server says of it, and your usual one
+/// if not; --profile names another.
 #[derive(Args, Debug)]
 #[command(override_usage = "mdb-login exec [OPTIONS] [TARGET] -- COMMAND [ARGS]...")]
 #[command(after_long_help = "\
@@ -303,6 +306,9 @@ pub struct DiscoverArgs {
 /// Connects with the session's token and prints the server's version, your user name and your roles there. A server that
 /// refuses a token gives no reason; what can be known on this side is said. Tokens go to MongoDB's own hosts, to this
 /// machine, and to hosts that you trust.
+///
+/// The session is the one with the server's provider if you have accepted what the server says of it, and your usual one
+/// if not; --profile names another.
 #[derive(Args, Debug)]
 #[command(after_long_help = "\
 Examples:

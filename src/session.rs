@@ -9,6 +9,7 @@
 mod client_secret;
 mod explain;
 mod keep;
+pub mod meant;
 mod renew;
 pub mod server;
 mod sign_in;

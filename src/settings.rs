@@ -192,6 +192,11 @@ impl Settings {
         })
     }
 
+    /// Whether they mean a session: there is a provider, and a client for it.
+    pub fn is_complete(&self) -> bool {
+        !self.issuer.is_empty() && !self.client_id.is_empty()
+    }
+
     /// Which session these settings mean.
     pub fn session_key(&self) -> SessionKey {
         SessionKey {

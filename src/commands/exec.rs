@@ -11,13 +11,16 @@ use crate::inject::{self, Need, Plan, SessionProvider, Way};
 use crate::mongo::arguments::{self, Found};
 use crate::mongo::hosts;
 use crate::mongo::uri::Uri;
-use crate::session::{Freshness, Session, server};
-use crate::settings::{Request, Settings, TARGET, preview, resolve, schema};
+use crate::session::{Freshness, Session, meant, server};
+use crate::settings::{Settings, schema};
 use crate::ui::{Ui, foreign};
 
 pub fn run(args: &ExecArgs, global: &GlobalArgs, ui: &Ui) -> Result<ExitCode> {
     let command = Command::of(args)?;
-    let settings = resolve(&request(args, global, &command)?)?;
+    let request = args.request(global);
+    let uris: Vec<&Uri> = command.found.iter().map(|found| &found.uri).collect();
+    // `mdb-login URI` and then `mdb-login exec -- mongosh URI` are one thing to a person.
+    let settings = meant::settings_to_connect(&request, &uris, &|uri| format!("exec {uri} -- …"))?;
     let plan = plan(args, &settings, command, ui)?;
     if args.print_env {
         return inject::print_env(&plan, ui).map(|()| ExitCode::SUCCESS);
@@ -52,22 +55,6 @@ impl Command {
         })?;
         Ok(Self { program, args: rest, way, found })
     }
-}
-
-/// Which session is meant. A connection string of the program's own says it where nobody else does: `mdb-login URI` and
-/// then `mdb-login exec -- mongosh URI` are one thing to a person.
-fn request(args: &ExecArgs, global: &GlobalArgs, command: &Command) -> Result<Request> {
-    let request = args.request(global);
-    let Some(Found { uri, .. }) = command.found.first() else { return Ok(request) };
-    let says =
-        |setting| [&schema::URI, &schema::ISSUER, &schema::CLIENT_ID].iter().any(|one| std::ptr::eq(*one, setting));
-    let nobody_said = request.profile.is_none() && !request.flags.iter().any(|(setting, ..)| says(*setting));
-    if nobody_said && (server::is_known(uri)? || preview(&request)?.issuer.is_empty()) {
-        let mut request = request;
-        request.flags.push((&schema::URI, TARGET, vec![uri.text()]));
-        return Ok(request);
-    }
-    Ok(request)
 }
 
 fn plan(args: &ExecArgs, settings: &Settings, command: Command, ui: &Ui) -> Result<Plan> {

@@ -16,8 +16,9 @@ use std::process::ExitCode;
 
 use crate::cli::{Cli, Command};
 use crate::error::Result;
+use crate::session::meant;
 use crate::session::server::{self, Consent};
-use crate::settings::{preview, resolve};
+use crate::settings::{Request, Settings, preview, resolve};
 use crate::ui::Ui;
 
 /// Runs `token` if a cached token is all that it needs, and nothing is to be said on the way; `None` otherwise.
@@ -40,24 +41,29 @@ pub fn run(cli: &Cli, ui: &Ui) -> Result<ExitCode> {
         Command::Login(args) => {
             let request = args.request(global);
             server::learn(&preview(&request)?, consent(args.trust_server), ui)?;
-            login::run(&resolve(&request)?, ui)
+            login::run(&settled(&request, "login")?, ui)
         }
-        Command::Token(args) => token::run(args, &resolve(&args.request(global))?, ui),
+        Command::Token(args) => token::run(args, &settled(&args.request(global), "token")?, ui),
         Command::Status(args) if args.all => {
             let request = args.request(global);
             status::run_all(args.check.then_some(&request), ui)
         }
-        Command::Status(args) => status::run(args, &resolve(&args.request(global))?, ui),
+        Command::Status(args) => status::run(args, &settled(&args.request(global), "status")?, ui),
         Command::Logout(args) if args.all => logout::run_all(args, &args.request(global), ui),
-        Command::Logout(args) => logout::run(args, &resolve(&args.request(global))?, ui),
+        Command::Logout(args) => logout::run(args, &settled(&args.request(global), "logout")?, ui),
         Command::Discover(args) => discover::run(&preview(&args.request(global))?, ui),
-        Command::Verify(args) => verify::run(args, &resolve(&args.request(global))?, ui),
+        Command::Verify(args) => verify::run(args, &args.request(global), ui),
         Command::Uri(args) => uri::run(&args.uri, ui),
         Command::Profile(args) => profile::run(&args.command, global, ui),
         Command::Completions(args) => generate::completions(args, ui),
         Command::Man(args) => generate::man(args, ui),
     };
     done.map(|()| ExitCode::SUCCESS)
+}
+
+/// The settings of `mdb-login COMMAND [TARGET]`, for a command that needs a session.
+fn settled(request: &Request, command: &str) -> Result<Settings> {
+    meant::settings(request, &|uri| format!("{command} {uri}"))
 }
 
 /// A person's word at the terminal, unless a flag has given it.

@@ -6,14 +6,15 @@ use crate::cli::VerifyArgs;
 use crate::clock::unix_now;
 use crate::error::Result;
 use crate::mongo::client::Verified;
-use crate::session::Session;
-use crate::settings::Settings;
+use crate::session::{Session, meant};
+use crate::settings::Request;
 use crate::store::cache::CachedToken;
 use crate::ui::{Ui, foreign, span};
 
-pub fn run(args: &VerifyArgs, settings: &Settings, ui: &Ui) -> Result<()> {
+pub fn run(args: &VerifyArgs, request: &Request, ui: &Ui) -> Result<()> {
+    let settings = meant::settings_to_connect(request, &[], &|uri| format!("verify {uri}"))?;
     let uri = settings.required_uri()?;
-    let session = Session::new(settings, ui)?;
+    let session = Session::new(&settings, ui)?;
     let (verified, token) = session.verify(uri, args.privileges)?;
     let left = token.expires_at.saturating_sub(unix_now());
     if ui.json {

@@ -44,11 +44,6 @@ pub fn trust_of(settings: &Settings) -> Trust<'_> {
     Trust { hosts: &settings.allowed_hosts, insecure: settings.insecure_server }
 }
 
-/// Whether the person has accepted what this server says of its provider.
-pub fn is_known(uri: &Uri) -> Result<bool> {
-    accepted(uri).map(|pin| pin.is_some())
-}
-
 /// The server of these settings as the driver needs to know it.
 pub fn target<'a>(settings: &'a Settings, uri: &'a Uri) -> Target<'a> {
     Target { uri, ca_file: settings.ca_file.as_deref(), timeout: settings.http_timeout }
@@ -116,7 +111,8 @@ impl Session<'_> {
     }
 }
 
-fn accepted(uri: &Uri) -> Result<Option<Pin>> {
+/// What the person has accepted of this server, for the user name of the connection string.
+pub fn accepted(uri: &Uri) -> Result<Option<Pin>> {
     pins::read(&dirs::state_dir()?, &uri.server(), uri.user().as_deref())
 }
 
@@ -130,6 +126,7 @@ pub fn pin(uri: &Uri, info: &IdpInfo) -> Result<Pin> {
     let pin = Pin {
         server: uri.server(),
         user: uri.user(),
+        uri: uri.text(),
         issuer: info.issuer.clone(),
         client_id,
         request_scopes: info.request_scopes.clone(),

@@ -84,16 +84,18 @@ impl Layers<'_> {
     /// The settings with issuer and client id, or what to type to give them.
     pub fn complete(&self) -> Result<Settings> {
         let settings = self.compose()?;
-        if let (Some(uri), true) = (&settings.uri, settings.issuer.is_empty() || settings.client_id.is_empty()) {
+        if settings.is_complete() {
+            return Ok(settings);
+        }
+        if let Some(uri) = &settings.uri {
             let server = foreign(&uri.server());
             return Err(Error::new(Kind::LoginRequired, format!("nobody has signed in for `{server}` yet"))
                 .hint(format!("run `mdb-login login {}`", shell_quoted(&uri.text()))));
         }
         let (missing, keys) = match (settings.issuer.is_empty(), settings.client_id.is_empty()) {
-            (false, false) => return Ok(settings),
             (true, true) => ("no issuer and no client id are set", CREATE_KEYS),
             (true, false) => ("no issuer is set", "issuer=https://login.example.com"),
-            (false, true) => ("no client id is set", "client_id=CLIENT_ID"),
+            (false, _) => ("no client id is set", "client_id=CLIENT_ID"),
         };
         let names: Vec<&str> = self.config.map(|config| config.names().collect()).unwrap_or_default();
         let mut error = match (&settings.profile, names.as_slice()) {

@@ -202,6 +202,7 @@ timeout = '2m'
         Pin {
             server: "mongodb://known".into(),
             user: None,
+            uri: "mongodb://known".into(),
             issuer: "https://server".into(),
             client_id: "by-server".into(),
             request_scopes: vec!["groups".into(), "openid".into()],

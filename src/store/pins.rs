@@ -20,6 +20,8 @@ pub struct Pin {
     pub server: String,
     /// The user name that was asked for: it chooses among a server's providers.
     pub user: Option<String>,
+    /// The connection string with which it was asked, to be typed again. Holds no password.
+    pub uri: String,
     pub issuer: String,
     pub client_id: String,
     pub request_scopes: Vec<String>,
@@ -38,17 +40,37 @@ pub fn read(state_dir: &Path, server: &str, user: Option<&str>) -> Result<Option
     read_file(&path, server, user).map_err(|trouble| unusable(trouble, &path, server))
 }
 
+/// Everything that was accepted, the newest first. What cannot be used is left out; whoever asks for it by its server
+/// hears why.
+pub fn all(state_dir: &Path) -> Vec<Pin> {
+    let Ok(Some(folder)) = folder::servers_if_any(state_dir) else { return Vec::new() };
+    let files = std::fs::read_dir(&folder).into_iter().flatten().flatten();
+    let mut pins: Vec<Pin> = files
+        .filter_map(|entry| {
+            let pin = read_any(&entry.path()).ok()??;
+            (entry.path() == file(&folder, &pin.server, pin.user.as_deref())).then_some(pin)
+        })
+        .collect();
+    pins.sort_by(|a, b| b.accepted_at.cmp(&a.accepted_at).then_with(|| a.uri.cmp(&b.uri)));
+    pins
+}
+
 fn read_file(path: &Path, server: &str, user: Option<&str>) -> Result<Option<Pin>, Trouble> {
-    let Some(bytes) = folder::read(path)? else { return Ok(None) };
-    let item = shown(path);
-    record::check_version(&item, &bytes)?;
-    let pin: Pin = record::read(&item, &bytes)?;
+    let Some(pin) = read_any(path)? else { return Ok(None) };
     // The name is a digest of both, so the file has been copied or renamed.
     if (pin.server.as_str(), pin.user.as_deref()) != (server, user) {
         let user = pin.user.map(|user| format!(" and the user `{}`", foreign(&user))).unwrap_or_default();
-        return Err(Trouble::Damaged { item, why: format!("it is about `{}`{user}", foreign(&pin.server)) });
+        let why = format!("it is about `{}`{user}", foreign(&pin.server));
+        return Err(Trouble::Damaged { item: shown(path), why });
     }
     Ok(Some(pin))
+}
+
+fn read_any(path: &Path) -> Result<Option<Pin>, Trouble> {
+    let Some(bytes) = folder::read(path)? else { return Ok(None) };
+    let item = shown(path);
+    record::check_version(&item, &bytes)?;
+    record::read(&item, &bytes).map(Some)
 }
 
 /// In the words of servers and not of sessions, and with what mends it.
@@ -81,7 +103,8 @@ pub fn write(state_dir: &Path, pin: &Pin) -> Result<()> {
 }
 
 fn file(folder: &Path, server: &str, user: Option<&str>) -> PathBuf {
-    // The line break can be in neither, so no two pairs share a name.
+    // A user name can have any character, a line break too (`%0A`), but a server cannot: its first one is the border. Nor
+    // is a user name empty. So no two pairs share a name.
     let digest = Sha256::new_with_prefix("mdb-login server 1\0")
         .chain_update(server)
         .chain_update("\n")
@@ -101,6 +124,7 @@ mod tests {
         let pin = Pin {
             server: "mongodb://db:1".into(),
             user: Some("ada".into()),
+            uri: "mongodb://ada@db:1/?tls=true".into(),
             issuer: "https://idp".into(),
             client_id: "c".into(),
             request_scopes: vec!["s".into()],
@@ -115,5 +139,39 @@ mod tests {
         let changed = Pin { issuer: "https://other".into(), ..pin };
         write(dir.path(), &changed).unwrap();
         assert_eq!(look("mongodb://db:1", Some("ada")), Some(changed));
+    }
+
+    #[test]
+    fn all_that_was_accepted_is_found_and_nothing_else() {
+        let dir = tempfile::tempdir().unwrap();
+        assert_eq!(all(dir.path()), []);
+        let pin = |server: &str, accepted_at| Pin {
+            server: server.into(),
+            user: None,
+            uri: format!("{server}/?tls=true"),
+            issuer: "https://idp".into(),
+            client_id: "c".into(),
+            request_scopes: Vec::new(),
+            accepted_at,
+        };
+        let [old, new] = [("mongodb://old:1", 1), ("mongodb://new:1", 2)].map(|(server, at)| pin(server, at));
+        write(dir.path(), &old).unwrap();
+        write(dir.path(), &new).unwrap();
+        let folder = folder::servers(dir.path()).unwrap();
+        folder::write(&folder.join("damaged.json"), b"{").unwrap();
+        std::fs::copy(file(&folder, &old.server, None), folder.join("copied.json")).unwrap();
+        assert_eq!(all(dir.path()), [new, old]);
+    }
+
+    /// Every pair of short names, with the one character that could be taken for the border.
+    #[test]
+    fn no_two_pairs_share_a_file() {
+        let servers = ["a", "b", "ab", "ba", "aba"];
+        let users =
+            [None, Some("a"), Some("b"), Some("\n"), Some("ba"), Some("\na"), Some("a\n"), Some("a\nb"), Some("b\na")];
+        let pairs = servers.iter().flat_map(|server| users.iter().map(move |user| (server, user)));
+        let files: std::collections::BTreeSet<_> =
+            pairs.map(|(server, user)| file(Path::new(""), server, *user)).collect();
+        assert_eq!(files.len(), servers.len() * users.len());
     }
 }

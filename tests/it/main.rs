@@ -52,3 +52,5 @@ mod token;
 // Linux alone has a small program for the cached token and a full one for the rest.
 #[cfg(target_os = "linux")]
 mod two_programs;
+#[cfg(unix)]
+mod which_session;

@@ -298,9 +298,8 @@ pub fn files(names: &[&str]) -> Vec<Item> {
     );
     match names {
         [] => vec![config, state, servers, run],
-        ["exec"] => vec![config, state, run],
-        ["login" | "verify"] => vec![config, state, servers],
-        ["token" | "status" | "logout"] => vec![config, state],
+        ["exec"] => vec![config, state, servers, run],
+        ["login" | "verify" | "token" | "status" | "logout"] => vec![config, state, servers],
         ["discover"] => vec![config],
         ["uri"] => vec![text("None is read or written.")],
         ["profile", "trust"] => vec![config, servers],

@@ -1,12 +1,8 @@
 //! Connection strings among a program's arguments: completed, and judged before anything is handed over.
 
-use serde_json::Value;
-
 use crate::cases::each;
-use crate::signed_in::{SignedIn, sign_in};
-use crate::support::cmd::{Outcome, Sandbox};
-use crate::support::idp::{Idp, SignIn};
-use crate::support::mongod::Mongod;
+use crate::signed_in::SignedIn;
+use crate::support::cmd::Outcome;
 
 const TAIL: &str = "authMechanism=MONGODB-OIDC&authSource=%24external&authMechanismProperties=ENVIRONMENT:k8s";
 
@@ -137,36 +133,4 @@ fn every_spelling_of_a_trusted_host_is_that_host() {
     }
     let mapped = "mongodb://[::ffff:10.0.0.1]/?tls=true";
     ada.run(["exec", "--trust-host", "::ffff:10.0.0.1", "--", "true", mapped]).exits(0);
-}
-
-/// `mdb-login URI`, then `mdb-login exec -- PROGRAM URI`: nothing else has to be said.
-#[test]
-fn the_program_s_connection_string_says_whose_session_is_meant() {
-    let idp = Idp::start_with(|behaviour| behaviour.sign_in = SignIn::Auto("ada".into()));
-    let server = Mongod::start(&idp);
-    let other = Idp::start_with(|behaviour| behaviour.sign_in = SignIn::Auto("ada".into()));
-    let mut sandbox = Sandbox::new();
-    sandbox.env("MDB_LOGIN_REDIRECT_URI", "http://localhost:0/redirect");
-    sandbox.hide(&server.address().to_string(), "[SERVER]");
-    let uri = server.uri();
-    sandbox.run(["exec", "--", "true", &uri]).is("
-        exit 4
-        --- stderr
-        error: nobody has signed in for `mongodb://[SERVER]` yet
-        hint: run `mdb-login login mongodb://[SERVER]/`
-    ");
-    sign_in(&sandbox, &[&uri, "--trust-server"]);
-    // A default profile for another provider does not stand in the way.
-    sandbox.write_config(&format!("[profile.prod]\nissuer = '{}'\nclient_id = 'x'\n", other.issuer()));
-    let script = "cat \"$AZURE_FEDERATED_TOKEN_FILE\"";
-    let token = sandbox.run(["exec", "--", "sh", "-c", script, "sh", &uri]).exits(0).stdout();
-    assert_eq!(token, sandbox.run(["token", &uri]).exits(0).stdout());
-    let verified: Value = serde_json::from_slice(&sandbox.run(["verify", &uri, "--json"]).exits(0).stdout).unwrap();
-    assert_eq!(verified["user"], "test/00u-ada");
-    // An mdb-login inside means the same session, whatever the connection string or the profile say.
-    let inner =
-        ["exec", "--", "sh", "-c", "\"$0\" token", sandbox.command(["x"]).get_program().to_str().unwrap(), &uri]
-            .map(str::to_owned);
-    assert_eq!(sandbox.run(&inner).exits(0).stdout(), token);
-    sandbox.run(["exec", "-p", "prod", "--", "true", &uri]).exits(4).says("not signed in to");
 }
