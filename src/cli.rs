@@ -239,8 +239,9 @@ pub struct ExecArgs {
 
 /// Show who is signed in, where, and until when
 ///
-/// Prints the session of the profile: account, provider, times, where it is kept and what that is worth. Never prints a
-/// token. Stores nothing and asks nobody, unless --check is given.
+/// Prints the session of the profile: account, provider, times, where it is kept and what that is worth; with --all a
+/// table, which on a narrow terminal becomes a block for each session. Into a pipe a row is a line, however long. Never
+/// prints a token. Stores nothing and asks nobody, unless --check is given.
 #[derive(Args, Debug)]
 #[command(after_long_help = "\
 Examples:

@@ -12,6 +12,7 @@ use crate::settings::{Request, Settings, preview};
 use crate::store::SessionId;
 use crate::store::cache;
 use crate::store::index::{self, IndexEntry};
+use crate::ui::report::{self, Mark, Page, Row, Section};
 use crate::ui::{Ui, foreign, moment, span};
 
 /// Shows the session that `settings` describe. Not signed in, or ended: exit 4, so that scripts can ask.
@@ -26,7 +27,13 @@ pub fn run(args: &StatusArgs, settings: &Settings, ui: &Ui) -> Result<()> {
             Error::new(Kind::LoginRequired, format!("not signed in at `{}`", foreign(&settings.issuer))).hint(login())
         );
     };
-    show(&[(session.id().clone(), entry.clone())], settings.profile.as_deref(), ui)?;
+    let profile = settings.profile.as_deref();
+    if ui.json {
+        ui.object(object(session.id(), &entry, profile))?;
+    } else {
+        let page = Page::of_stdout_by_lines();
+        ui.data(report::report(&[block(session.id(), &entry, profile, page)], page).as_bytes())?;
+    }
     match entry.ended {
         Some(ended) => Err(Error::new(Kind::LoginRequired, "the session has ended")
             .because_of(foreign(&ended.reason))
@@ -63,57 +70,99 @@ pub fn run_all(check: Option<&Request>, ui: &Ui) -> Result<()> {
         }
         found = index::all(&state_dir)?;
     }
-    if found.entries.is_empty() && found.unreadable.is_empty() && !ui.json {
-        ui.note("there is no session");
-    }
     if ui.json {
         let sessions: Vec<_> = found.entries.iter().map(|(id, entry)| object(id, entry, None)).collect();
         ui.object(json!({ "sessions": sessions }))?;
-    } else {
-        show(&found.entries, None, ui)?;
+    } else if !found.entries.is_empty() {
+        ui.data(table(&found.entries, Page::of_stdout_by_lines()).as_bytes())?;
+    } else if found.unreadable.is_empty() {
+        ui.note("there is no session");
     }
     failed.extend(found.unreadable.into_iter().map(|(_, error)| error));
     ui.first_of(failed)
 }
 
-fn show(entries: &[(SessionId, IndexEntry)], profile: Option<&str>, ui: &Ui) -> Result<()> {
-    if ui.json {
-        let objects = entries.iter().map(|(id, entry)| format!("{}\n", object(id, entry, profile))).collect::<String>();
-        return ui.data(objects.as_bytes());
-    }
-    let blocks: Vec<String> = entries.iter().map(|(id, entry)| block(id, entry, profile)).collect();
-    ui.data(blocks.join("\n").as_bytes())
+/// One session, a line for each thing that can be told of it.
+fn block(id: &SessionId, entry: &IndexEntry, profile: Option<&str>, page: Page) -> Section {
+    let now = unix_now();
+    let key = &entry.key;
+    let told = |label, text: String| Row::new(None, label, text);
+    let mut rows: Vec<Row> = profile.map(|profile| told("profile", profile.to_owned())).into_iter().collect();
+    rows.push(told("signed in as", format!("{} (sub {})", who(entry), foreign(&entry.subject))));
+    rows.push(told("issuer", foreign(&key.issuer)));
+    rows.push(told("client id", foreign(&key.client_id)));
+    rows.push(told("audience", foreign(&key.audience)));
+    rows.push(told("scopes", foreign(&key.scopes.join(" "))));
+    rows.extend(key.account.as_deref().map(|account| told("account", foreign(account))));
+    rows.push(match &entry.ended {
+        Some(ended) => {
+            let ago = page.tint(Mark::Fail, &format!("{} ago", span(now.saturating_sub(ended.at))));
+            told("ended", format!("{ago}: {}", foreign(&ended.reason)))
+        }
+        None => told(
+            "token",
+            match left(id, entry, now) {
+                Some(left) => {
+                    let valid = page.tint(Mark::Ok, &format!("valid for {}", span(left)));
+                    format!("{valid} (until {})", moment(now + left))
+                }
+                None if entry.renewable => format!("{}; the next use renews it", page.tint(Mark::Ok, "expired")),
+                None => format!(
+                    "{}, and the provider gave no refresh token; sign in again",
+                    page.tint(Mark::Warn, "expired")
+                ),
+            },
+        ),
+    });
+    let renewed = span(now.saturating_sub(entry.renewed_at));
+    rows.push(told("since", format!("{}; renewed {renewed} ago", moment(entry.signed_in_at))));
+    rows.push(told("kept in", entry.backend.worth()));
+    Section { heading: String::new(), rows }
 }
 
-fn block(id: &SessionId, entry: &IndexEntry, profile: Option<&str>) -> String {
+/// Many sessions, a line each, in the order of people and providers. Columns in which there is nothing to tell are left
+/// out.
+fn table(entries: &[(SessionId, IndexEntry)], page: Page) -> String {
     let now = unix_now();
-    let who = foreign(entry.name.as_ref().unwrap_or(&entry.subject));
-    let key = &entry.key;
-    let token = match access_token_end(id, entry).checked_sub(now).filter(|left| *left > 0) {
-        Some(left) => format!("valid for {} (until {})", span(left), moment(now + left)),
-        None if entry.renewable => "expired; the next use renews it".to_owned(),
-        None => "expired, and the provider gave no refresh token; sign in again".to_owned(),
+    let mut entries: Vec<&(SessionId, IndexEntry)> = entries.iter().collect();
+    entries.sort_by_cached_key(|(id, entry)| {
+        (who(entry), entry.key.issuer.clone(), entry.key.account.clone(), entry.key.client_id.clone(), id.clone())
+    });
+    let token = |id: &SessionId, entry: &IndexEntry| match (&entry.ended, left(id, entry, now)) {
+        (Some(_), _) => page.tint(Mark::Fail, "ended"),
+        (None, Some(left)) => page.tint(Mark::Ok, &span(left)),
+        (None, None) if entry.renewable => page.tint(Mark::Ok, "renews"),
+        (None, None) => page.tint(Mark::Warn, "expired"),
     };
-    let mut rows = Vec::new();
-    rows.extend(profile.map(|profile| ("profile", profile.to_owned())));
-    rows.push(("signed in as", format!("{who} (sub {})", foreign(&entry.subject))));
-    rows.push(("issuer", foreign(&key.issuer)));
-    rows.push(("client id", foreign(&key.client_id)));
-    rows.push(("audience", foreign(&key.audience)));
-    rows.push(("scopes", foreign(&key.scopes.join(" "))));
-    rows.extend(key.account.as_deref().map(|account| ("account", foreign(account))));
-    match &entry.ended {
-        Some(ended) => {
-            rows.push(("ended", format!("{} ago: {}", span(now.saturating_sub(ended.at)), foreign(&ended.reason))))
-        }
-        None => rows.push(("token", token)),
-    }
-    rows.push((
-        "since",
-        format!("{}; renewed {} ago", moment(entry.signed_in_at), span(now.saturating_sub(entry.renewed_at))),
-    ));
-    rows.push(("kept in", entry.backend.worth()));
-    rows.iter().map(|(name, value)| format!("{name:<13} {value}\n")).collect()
+    type Cell<'a> = &'a dyn Fn(&SessionId, &IndexEntry) -> String;
+    let columns: [(&str, Cell<'_>); 7] = [
+        ("signed in as", &|_, entry| who(entry)),
+        ("issuer", &|_, entry| foreign(&entry.key.issuer)),
+        ("client id", &|_, entry| foreign(&entry.key.client_id)),
+        ("audience", &|_, entry| {
+            if entry.key.audience == entry.key.client_id { String::new() } else { foreign(&entry.key.audience) }
+        }),
+        ("account", &|_, entry| entry.key.account.as_deref().map(foreign).unwrap_or_default()),
+        ("token", &token),
+        ("kept in", &|_, entry| entry.backend.name().to_owned()),
+    ];
+    let column = |(head, cell): &(&'static str, Cell<'_>)| {
+        let cells: Vec<String> = entries.iter().map(|(id, entry)| cell(id, entry)).collect();
+        cells.iter().any(|cell| !cell.is_empty()).then_some((*head, cells))
+    };
+    let columns: Vec<_> = columns.iter().filter_map(column).collect();
+    let head: Vec<&str> = columns.iter().map(|(head, _)| *head).collect();
+    let row = |row: usize| columns.iter().filter_map(|(_, cells)| cells.get(row).cloned()).collect();
+    report::table(&head, &(0..entries.len()).map(row).collect::<Vec<_>>(), page)
+}
+
+fn who(entry: &IndexEntry) -> String {
+    foreign(entry.name.as_ref().unwrap_or(&entry.subject))
+}
+
+/// The life that the access token has left, in seconds; `None` if it has ended.
+fn left(id: &SessionId, entry: &IndexEntry, now: u64) -> Option<u64> {
+    access_token_end(id, entry).checked_sub(now).filter(|left| *left > 0)
 }
 
 /// The cache knows better than the index when both know: it is what `token` would print.

@@ -26,6 +26,17 @@ impl Page {
         Self { width, colour: terminal && wants_colour() }
     }
 
+    /// The same for what `grep` and `awk` are fed with: where stdout is no terminal, a row is a line, however long.
+    pub fn of_stdout_by_lines() -> Self {
+        let page = Self::of_stdout();
+        if io::stdout().is_terminal() { page } else { Self { width: usize::MAX, ..page } }
+    }
+
+    /// `text` in the colour of `mark`; what it says must not depend on that.
+    pub fn tint(self, mark: Mark, text: &str) -> String {
+        self.paint(mark.style(), text)
+    }
+
     fn paint(self, style: Style, text: &str) -> String {
         if self.colour { format!("{style}{text}{style:#}") } else { text.to_owned() }
     }
@@ -72,15 +83,19 @@ impl Mark {
         }
     }
 
+    fn style(self) -> Style {
+        match self {
+            Self::Ok => AnsiColor::Green.on_default(),
+            Self::Skip => Style::new().dimmed(),
+            Self::Warn => AnsiColor::Yellow.on_default(),
+            Self::Fail => AnsiColor::Red.on_default().bold(),
+        }
+    }
+
     fn shown(self, page: Page) -> String {
-        let (word, style) = match self {
-            Self::Ok => ("ok", AnsiColor::Green.on_default()),
-            Self::Skip => ("skip", Style::new().dimmed()),
-            Self::Warn => ("warn", AnsiColor::Yellow.on_default()),
-            Self::Fail => ("FAIL", AnsiColor::Red.on_default().bold()),
-        };
+        let word = if self == Self::Fail { "FAIL" } else { self.name() };
         let padding = " ".repeat(MARK - word.len());
-        page.paint(style, word) + &padding
+        page.tint(self, word) + &padding
     }
 }
 
@@ -156,7 +171,8 @@ fn show(section: &Section, page: Page) -> String {
 }
 
 /// Rows of cells under a head, each column as wide as its widest cell. What is too wide for the page is laid out as a
-/// block a row instead, with the heads as labels: a table that is broken in the middle cannot be read.
+/// block a row instead, with the heads as labels: a table that is broken in the middle cannot be read. Empty cells have no
+/// line there.
 pub fn table(head: &[&str], rows: &[Vec<String>], page: Page) -> String {
     let width = |column: usize| {
         let cells = rows.iter().filter_map(|row| row.get(column)).map(|cell| display_width(cell));
@@ -166,7 +182,12 @@ pub fn table(head: &[&str], rows: &[Vec<String>], page: Page) -> String {
     if widths.iter().sum::<usize>() + 2 * head.len().saturating_sub(1) > page.width {
         let block = |row: &Vec<String>| Section {
             heading: String::new(),
-            rows: head.iter().zip(row).map(|(head, cell)| Row::new(None, *head, cell.as_str())).collect(),
+            rows: head
+                .iter()
+                .zip(row)
+                .filter(|(_, cell)| !cell.is_empty())
+                .map(|(head, cell)| Row::new(None, *head, cell.as_str()))
+                .collect(),
         };
         return report(&rows.iter().map(block).collect::<Vec<_>>(), page);
     }
@@ -251,10 +272,25 @@ role
     }
 
     #[test]
+    fn a_tinted_text_is_as_wide_as_it_looks() {
+        let page = Page { width: 30, colour: true };
+        let tinted = page.tint(Mark::Warn, "expired");
+        assert_eq!((tinted.as_str(), plain(30).tint(Mark::Warn, "x").as_str()), ("\u{1b}[33mexpired\u{1b}[0m", "x"));
+        let rows = [vec![tinted.clone(), "b".to_owned()]];
+        let head = "\u{1b}[1mtoken\u{1b}[0m    \u{1b}[1mx\u{1b}[0m\n";
+        assert_eq!(table(&["token", "x"], &rows, page), format!("{head}{tinted}  b\n"));
+        // A page without an end breaks nothing.
+        let words = "word ".repeat(100);
+        let rows = vec![Row::new(None, "label", words.trim_end())];
+        let text = report(&[Section { heading: String::new(), rows }], plain(usize::MAX));
+        assert_eq!(text, format!("label  {}\n", words.trim_end()));
+    }
+
+    #[test]
     fn a_table_that_is_too_wide_becomes_blocks() {
         let rows = vec![
             vec!["ada".to_owned(), "https://login.example.com".to_owned(), "5 min".to_owned()],
-            vec!["東京".to_owned(), "https://b.example.com".to_owned(), "expired".to_owned()],
+            vec!["東京".to_owned(), "https://b.example.com".to_owned(), String::new()],
         ];
         let head = ["who", "issuer", "token"];
         assert_eq!(
@@ -262,7 +298,7 @@ role
             "\
 who   issuer                     token
 ada   https://login.example.com  5 min
-東京  https://b.example.com      expired
+東京  https://b.example.com
 "
         );
         assert_eq!(
@@ -279,8 +315,6 @@ who
 東京
 issuer
 https://b.example.com
-token
-expired
 "
         );
     }

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::signed_in::{SignedIn, sign_in, unix_now};
 use crate::support::cmd::Sandbox;
-use crate::support::idp::{Answer, CLIENT_ID, Endpoint, Idp, Reply, SignIn};
+use crate::support::idp::{Answer, CLIENT_ID, Endpoint, Idp, Patch, Reply, SignIn};
 
 /// `2026-11-22T03:08:54Z` and `59 min` differ from run to run.
 fn without_times(text: &str) -> String {
@@ -124,11 +124,20 @@ fn all_shows_every_session_and_names_what_cannot_be_read() {
     // Neither settings nor a readable file of them are needed.
     sandbox.unset("MDB_LOGIN_ISSUER").unset("MDB_LOGIN_CLIENT_ID").write_config("nonsense");
 
+    // A line each, however wide: nobody's terminal is at the other end.
     let outcome = sandbox.run(["status", "--all"]).exits(0);
-    let blocks: Vec<String> = outcome.stdout().split("\n\n").map(str::to_owned).collect();
-    assert_eq!(blocks.len(), 3, "{outcome:?}");
-    assert_eq!(blocks.iter().filter(|block| block.contains("signed in as  grace@example.com")).count(), 1);
-    assert_eq!(blocks.iter().filter(|block| block.contains("\naccount       ada\n")).count(), 1);
+    let stdout = outcome.stdout();
+    let lines: Vec<Vec<&str>> = stdout.lines().map(|line| line.split_whitespace().collect()).collect();
+    assert_eq!(
+        lines[0],
+        ["signed", "in", "as", "issuer", "client", "id", "account", "token", "kept", "in"],
+        "{outcome:?}"
+    );
+    let mut people: Vec<(&str, &str, bool)> =
+        lines[1..].iter().map(|line| (line[0], line[1], line[3] == "ada")).collect();
+    people.sort_unstable_by_key(|(who, _, account)| (*who, *account));
+    let (ada, grace) = ("ada@example.com", "grace@example.com");
+    assert_eq!(people, [(ada, idp.issuer(), false), (ada, idp.issuer(), true), (grace, other.issuer(), false)]);
     let outcome = sandbox.run(["status", "--all", "--json"]).exits(0);
     let object: Value = serde_json::from_slice(&outcome.stdout).unwrap();
     assert_eq!((object["sessions"].as_array().unwrap().len(), &object["schema"]), (3, &json!(1)));
@@ -137,7 +146,7 @@ fn all_shows_every_session_and_names_what_cannot_be_read() {
     let path = index.map(|file| file.unwrap().path()).find(|path| path.extension().is_some_and(|e| e == "json"));
     std::fs::write(path.unwrap(), "{").unwrap();
     let outcome = sandbox.run(["status", "--all"]).exits(8);
-    assert_eq!(outcome.stdout().split("\n\n").count(), 2, "{outcome:?}");
+    assert_eq!(outcome.stdout().lines().count(), 3, "{outcome:?}");
     assert!(outcome.stderr().starts_with("error: the stored session is damaged (`"), "{outcome:?}");
 }
 
@@ -146,10 +155,10 @@ fn check_of_all_asks_every_provider_and_shows_all() {
     let ada = SignedIn::new();
     sign_in(&ada.sandbox, &["--login-hint", "ada"]);
     let outcome = ada.run(["status", "--all", "--check"]).exits(0);
-    assert_eq!((ada.refreshes(), outcome.stdout().split("\n\n").count()), (2, 2), "{outcome:?}");
+    assert_eq!((ada.refreshes(), outcome.stdout().lines().count()), (2, 3), "{outcome:?}");
     ada.idp.script(Endpoint::Token, [Answer::Instead(Reply::html(429, ""))]);
     let outcome = ada.run(["status", "--all", "--check"]).exits(7);
-    assert_eq!((ada.refreshes(), outcome.stdout().split("\n\n").count()), (4, 2), "{outcome:?}");
+    assert_eq!((ada.refreshes(), outcome.stdout().lines().count()), (4, 3), "{outcome:?}");
 }
 
 /// Without a refresh token there is nothing to ask with, and the session is the token.
@@ -210,4 +219,63 @@ fn a_renewal_that_cannot_happen_is_not_promised() {
     let text = ada.run(["status"]).exits(0).stdout();
     assert!(text.contains("token         expired, and the provider gave no refresh token; sign in again"), "{text}");
     assert_eq!(ada.status()["renewable"], json!(false));
+}
+
+/// Sessions of all kinds, each with its token's state in a word; columns in which there is nothing to tell are left out.
+#[test]
+fn the_table_tells_what_will_become_of_each_token() {
+    let soon = std::time::Duration::from_secs(1);
+    let mut ada = SignedIn::with(|behaviour| behaviour.access_token_lifetime = soon);
+    let lines = |ada: &SignedIn| {
+        let stdout = ada.run(["status", "--all"]).exits(0).stdout();
+        stdout
+            .lines()
+            .map(|line| line.split("  ").map(str::trim).filter(|cell| !cell.is_empty()).map(str::to_owned).collect())
+            .collect::<Vec<Vec<_>>>()
+    };
+    std::thread::sleep(soon * 2);
+    let issuer = ada.idp.issuer().to_owned();
+    let who = "ada@example.com";
+    let head = ["signed in as", "issuer", "client id", "token", "kept in"];
+    assert_eq!(lines(&ada), [head, [who, &issuer, CLIENT_ID, "renews", "file"]]);
+
+    ada.idp.end_all_sessions();
+    ada.run(["token"]).exits(4);
+    assert_eq!(lines(&ada)[1][3], "ended");
+
+    ada.run(["logout"]).exits(0);
+    ada.idp.change(|behaviour| behaviour.offline_access_needs_consent = true);
+    sign_in(&ada.sandbox, &[]);
+    std::thread::sleep(soon * 2);
+    assert_eq!(lines(&ada)[1][3], "expired");
+
+    ada.run(["logout"]).exits(0);
+    ada.idp.change(|behaviour| {
+        behaviour.access_token.claims = Patch::merge(json!({"aud": "https://mongodb.example.com"}))
+    });
+    ada.sandbox.env("MDB_LOGIN_AUDIENCE", "https://mongodb.example.com");
+    ada.idp.change(|behaviour| behaviour.access_token_lifetime = std::time::Duration::from_secs(5399));
+    sign_in(&ada.sandbox, &[]);
+    let seen = lines(&ada);
+    assert_eq!((seen[0][3].as_str(), seen[1][3].as_str()), ("audience", "https://mongodb.example.com"));
+    assert_eq!(seen[1][4], "1 h 29 min");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_terminal_s_width_decides_between_table_and_blocks() {
+    use crate::support::screen::assert_screens;
+    // An hour and a half, so that a second more or less changes no digit but one that is hidden.
+    let mut ada = SignedIn::with(|behaviour| behaviour.access_token_lifetime = std::time::Duration::from_secs(5390));
+    let status = ada.status();
+    for moment in ["signed_in_at", "expires_at"] {
+        let at = std::time::UNIX_EPOCH + std::time::Duration::from_secs(status[moment].as_u64().unwrap());
+        ada.sandbox.hide(&humantime::format_rfc3339_seconds(at).to_string(), "[MOMENT]");
+    }
+    for seconds in 0..60 {
+        ada.sandbox.hide(&format!("renewed {seconds} s ago"), "renewed [AGO]");
+    }
+    assert_screens(&ada.sandbox, "status", &["status"]);
+    sign_in(&ada.sandbox, &["--login-hint", "ada"]);
+    assert_screens(&ada.sandbox, "status-all", &["status", "--all"]);
 }

@@ -251,7 +251,10 @@ fn others() -> Vec<Item> {
             "SSL_CERT_FILE, SSL_CERT_DIR",
             "On Linux: certificate authorities to trust instead of the system's. `--ca-file` adds to them.",
         ),
-        term("NO_COLOR", "Help and usage errors without colours. Nothing else has any."),
+        term(
+            "NO_COLOR, TERM",
+            "Help, usage errors and pages such as that of `status` without colours, if NO_COLOR is set or TERM is `dumb`.",
+        ),
         term(
             "XDG_CONFIG_HOME, XDG_STATE_HOME, HOME, APPDATA, LOCALAPPDATA",
             "Where the folders below are unless the variables above say otherwise.",
