@@ -24,6 +24,7 @@ mod session;
 mod settings;
 mod signals;
 mod store;
+mod text_file;
 mod ui;
 #[allow(dead_code)] // used from the next commits on
 mod vendor;

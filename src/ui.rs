@@ -7,7 +7,6 @@
 //! - Nothing moves unless stderr is a terminal.
 //! - Pages for people to look at are laid out in [`report`].
 
-#[allow(dead_code)] // used from the next commits on
 pub mod report;
 
 use std::fmt::{self, Write as _};
@@ -232,6 +231,22 @@ fn visible(text: &str) -> String {
     shown
 }
 
+/// The known word that `word` was probably meant to be.
+pub fn nearest<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
+    let word = word.to_ascii_lowercase().replace('-', "_");
+    known
+        .into_iter()
+        .map(|candidate| {
+            let plain = candidate.to_ascii_lowercase().replace('-', "_");
+            // `scopes` for `scope`, `id_token` for `id_token_as_access_token`: long relatives that no edit distance finds.
+            let related = word.len() > 2 && (plain.starts_with(&word) || word.starts_with(&plain));
+            (if related { 1 } else { strsim::damerau_levenshtein(&word, &plain) }, candidate)
+        })
+        .min_by_key(|(distance, _)| *distance)
+        .filter(|(distance, candidate)| *distance <= (candidate.len() / 3).max(1))
+        .map(|(_, candidate)| candidate)
+}
+
 fn is_deceptive(c: char) -> bool {
     c.is_control()
         || matches!(c,
@@ -245,7 +260,7 @@ fn is_deceptive(c: char) -> bool {
 mod tests {
     use proptest::prelude::*;
 
-    use super::{foreign, is_deceptive, moment, shell_quoted, span};
+    use super::{foreign, is_deceptive, moment, nearest, shell_quoted, span};
 
     #[test]
     fn times_read_well() {
@@ -292,6 +307,23 @@ mod tests {
         }
         let long = "x".repeat(300);
         assert_eq!(shell_quoted(&long), long);
+    }
+
+    #[test]
+    fn nearest_names() {
+        let keys = ["issuer", "client_id", "audience", "scope", "id_token_as_access_token"];
+        let rows = [
+            ("cleint_id", Some("client_id")),
+            ("client-id", Some("client_id")),
+            ("Issuer", Some("issuer")),
+            ("scopes", Some("scope")),
+            ("id_token", Some("id_token_as_access_token")),
+            ("aud", Some("audience")),
+            ("zzz", None),
+        ];
+        for (word, expected) in rows {
+            assert_eq!(nearest(word, keys), expected, "for {word}");
+        }
     }
 
     proptest! {

@@ -9,8 +9,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 use super::{Cli, Command, ExecArgs, GlobalArgs, LoginArgs, LogoutArgs, StatusArgs, TokenArgs, VerifyArgs, complete};
 use crate::error::{Error, Kind};
 use crate::mongo::uri::is_connection_string;
-use crate::settings::schema;
-use crate::ui::{Ui, foreign};
+use crate::ui::{Ui, foreign, nearest};
 
 /// The words that are commands and not a TARGET.
 const COMMANDS: &[&str] = &[
@@ -23,6 +22,7 @@ const COMMANDS: &[&str] = &[
     "verify",
     "uri",
     "profile",
+    "server",
     "completions",
     "man",
     "help",
@@ -64,9 +64,12 @@ fn target(command: &Command) -> Option<(Option<String>, Option<&String>)> {
         | Command::Status(StatusArgs { target, session, .. })
         | Command::Logout(LogoutArgs { target, session, .. })
         | Command::Verify(VerifyArgs { target, session, .. }) => Some((target.target.clone(), session.uri.as_ref())),
-        Command::Discover(_) | Command::Uri(_) | Command::Profile(_) | Command::Completions(_) | Command::Man(_) => {
-            None
-        }
+        Command::Discover(_)
+        | Command::Uri(_)
+        | Command::Profile(_)
+        | Command::Server(_)
+        | Command::Completions(_)
+        | Command::Man(_) => None,
     }
 }
 
@@ -167,7 +170,7 @@ fn insert_login(args: &mut Vec<OsString>) -> Option<Implied> {
             return None;
         }
         if let Some(word) = word.to_str().filter(|word| !word.starts_with('-')) {
-            nearest_command = schema::nearest(word, COMMANDS.iter().copied());
+            nearest_command = nearest(word, COMMANDS.iter().copied());
         }
     }
     args.insert(position, "login".into());
@@ -263,6 +266,7 @@ mod tests {
     use clap::CommandFactory;
 
     use super::*;
+    use crate::settings::schema;
 
     fn parsed(line: &str) -> Result<Cli, clap::Error> {
         parse(std::iter::once("mdb-login").chain(line.split_whitespace()).map(OsString::from))
@@ -294,6 +298,7 @@ mod tests {
             ("login token", "login", Some("token")),
             ("--issuer https://a --client-id token", "login", None),
             ("profile list", "profile", None),
+            ("server check mongod.conf", "server", None),
             ("exec -- token", "exec", None),
             ("exec prod -- mongosh -p x --json", "exec", Some("prod")),
         ];
@@ -309,6 +314,7 @@ mod tests {
                 Command::Verify(_) => "verify",
                 Command::Uri(_) => "uri",
                 Command::Profile(_) => "profile",
+                Command::Server(_) => "server",
                 Command::Completions(_) => "completions",
                 Command::Man(_) => "man",
             };

@@ -9,7 +9,7 @@ use crate::error::{Error, Kind, Result};
 use crate::session::server;
 use crate::settings::schema::{self, Input, Setting, Shape};
 use crate::settings::{self, Origin, Request, Settings, edit};
-use crate::ui::{Ui, foreign, shell_quoted};
+use crate::ui::{Ui, foreign, nearest, shell_quoted};
 
 pub fn run(command: &ProfileCommand, global: &GlobalArgs, ui: &Ui) -> Result<()> {
     match command {
@@ -151,7 +151,7 @@ fn unknown_key(key: &str) -> Error {
             .hint("if you have just typed a real secret, have it replaced");
     }
     let error = Error::new(Kind::Usage, format!("unknown key `{}`", foreign(key)));
-    match schema::nearest(key, schema::ALL.iter().map(|setting| setting.key)) {
+    match nearest(key, schema::ALL.iter().map(|setting| setting.key)) {
         Some(nearest) => error.hint(format!("did you mean `{nearest}`?")),
         None => error.hint("run `mdb-login profile set --help` to see every key"),
     }

@@ -6,7 +6,7 @@ use super::schema::{self, Input, Setting};
 use super::{Settings, values};
 use crate::error::{Error, Kind, Result};
 use crate::mongo::uri::{Uri, is_connection_string, of_hosts};
-use crate::ui::{foreign, shell_quoted};
+use crate::ui::{foreign, nearest, shell_quoted};
 
 impl Layers<'_> {
     /// Named by the person > `MDB_LOGIN_PROFILE` > `default_profile` > the only one > none.
@@ -23,7 +23,7 @@ impl Layers<'_> {
         let Some(section) = config.profile(name) else {
             let error =
                 config.source().error(offset, format!("`default_profile` names `{name}`, which does not exist"));
-            return Err(match schema::nearest(name, config.names()) {
+            return Err(match nearest(name, config.names()) {
                 Some(nearest) => error.hint(format!("run `mdb-login profile use {nearest}`")),
                 None => error.hint("run `mdb-login profile list` to see the profiles"),
             });
@@ -68,7 +68,7 @@ impl Layers<'_> {
             }
             None => Error::new(Kind::Config, format!("there is no profile called `{name}`")),
         };
-        if let Some(nearest) = schema::nearest(name, names.iter().copied()) {
+        if let Some(nearest) = nearest(name, names.iter().copied()) {
             error = error.hint(format!("did you mean the profile `{nearest}`?"));
         } else if let Some(server) = server {
             error = error.hint(server);

@@ -5,8 +5,8 @@
 //! be a secret that somebody put in the wrong place.
 
 use std::borrow::Cow;
-use std::fs::{File, OpenOptions};
-use std::io::{ErrorKind, Read};
+use std::fs::File;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use toml::de::{DeTable, DeValue};
@@ -14,19 +14,14 @@ use toml::de::{DeTable, DeValue};
 use super::schema::{self, Input, Setting};
 use super::values;
 use crate::error::{Error, Kind, Result};
-use crate::ui::{foreign, shell_quoted};
-
-/// More than anybody writes by hand, little enough to read at every start.
-const MAX_BYTES: u64 = 1 << 20;
+use crate::text_file::{self, TextFile};
+use crate::ui::{foreign, nearest, shell_quoted};
 
 /// The version of the format that this program writes and understands.
 const VERSION: i64 = 1;
 
-/// The text of the file, and where it came from.
-pub struct Source {
-    path: PathBuf,
-    text: String,
-}
+/// The text of the file.
+pub struct Source(TextFile);
 
 /// The file's content, its structure checked: known keys, right types, good names, no secrets.
 pub struct Config<'a> {
@@ -76,7 +71,7 @@ impl Source {
     /// and nobody can swap the file between check and use.
     pub fn load(path: &Path) -> Result<Option<Self>> {
         let shown = || foreign(&path.to_string_lossy());
-        let file = match open(path) {
+        let file = match text_file::open(path) {
             Ok(file) => file,
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
             Err(error) => {
@@ -84,11 +79,7 @@ impl Source {
             }
         };
         let bytes = trusted(&file, path)
-            .and_then(|()| {
-                let mut bytes = Vec::new();
-                file.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(|error| (error.to_string(), None))?;
-                Ok(bytes)
-            })
+            .and_then(|()| text_file::bytes(file).map_err(|error| (error.to_string(), None)))
             .map_err(|(why, hint)| {
                 let error = Error::new(Kind::Config, format!("`{}` is not used: {}", shown(), foreign(&why)));
                 if let Some(hint) = hint { error.hint(hint) } else { error }
@@ -98,56 +89,26 @@ impl Source {
 
     /// Takes the bytes of a file as TOML's UTF-8.
     pub fn new(path: PathBuf, bytes: Vec<u8>) -> Result<Self> {
-        let mut source = Self { path, text: String::new() };
-        if bytes.len() as u64 > MAX_BYTES {
-            return Err(source.refusal("is larger than 1 MiB"));
-        }
-        if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
-            return Err(source.refusal("is written in UTF-16").hint("save it as UTF-8"));
-        }
-        match String::from_utf8(bytes) {
-            Ok(text) => source.text = text,
-            Err(error) => {
-                let valid = error.utf8_error().valid_up_to();
-                source.text = String::from_utf8_lossy(error.as_bytes()).into_owned();
-                return Err(source.error(valid, "this is not UTF-8"));
-            }
-        }
-        if source.text.starts_with('\u{feff}') {
-            source.text.remove(0);
-        }
-        if let Some(offset) = source.text.find('\0') {
-            return Err(source.error(offset, "this is a NUL byte, not text"));
-        }
-        Ok(source)
+        TextFile::decode(foreign(&path.to_string_lossy()), bytes).map(Self)
     }
 
     pub fn text(&self) -> &str {
-        &self.text
+        self.0.text()
     }
 
     /// Line and column of a byte offset, counted in characters from 1.
     pub fn position(&self, offset: usize) -> (usize, usize) {
-        let before = self.text.get(..offset).unwrap_or(&self.text);
-        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-        let column = before.get(line_start..).map_or(0, |line| line.chars().count()) + 1;
-        (before.matches('\n').count() + 1, column)
+        self.0.position(offset)
     }
 
     /// A refusal of what stands at `offset`: `file:line:column: why`.
     pub fn error(&self, offset: usize, why: impl AsRef<str>) -> Error {
-        let (line, column) = self.position(offset);
-        let path = foreign(&self.path.to_string_lossy());
-        Error::new(Kind::Config, format!("{path}:{line}:{column}: {}", why.as_ref()))
-    }
-
-    fn refusal(&self, why: &str) -> Error {
-        Error::new(Kind::Config, format!("`{}` {why}", foreign(&self.path.to_string_lossy())))
+        self.0.error(offset, why)
     }
 
     /// Takes the file apart.
     pub fn parse(&self) -> Result<Config<'_>> {
-        let root = DeTable::parse(&self.text).map_err(|error| self.syntax_error(&error))?.into_inner();
+        let root = DeTable::parse(self.text()).map_err(|error| self.syntax_error(&error))?.into_inner();
         // Before anything else: a newer file may hold keys that only a newer program knows.
         for (_, value) in root.iter().filter(|(key, _)| key.get_ref() == "version") {
             self.check_version(value.span().start, value.get_ref())?;
@@ -222,9 +183,9 @@ impl Source {
             return error.hint(format!("`{shown}` belongs under `[profile.NAME]` or `[defaults]`"));
         }
         let nearest = if top {
-            schema::nearest(key, ["version", "default_profile", "defaults", "profile"])
+            nearest(key, ["version", "default_profile", "defaults", "profile"])
         } else {
-            schema::nearest(key, schema::ALL.iter().map(|setting| setting.key))
+            nearest(key, schema::ALL.iter().map(|setting| setting.key))
         };
         match nearest {
             Some(nearest) => error.hint(format!("did you mean `{nearest}`?")),
@@ -252,7 +213,7 @@ impl Source {
         let span = error.span().unwrap_or_default();
         let mut why = foreign(error.message());
         if why.starts_with("duplicate key")
-            && let Some(key) = self.text.get(span.clone())
+            && let Some(key) = self.text().get(span.clone())
         {
             why = format!("`{}` is here for the second time", foreign(key));
             if let Some(first) = self.first_of(key, span.start) {
@@ -276,13 +237,13 @@ impl Source {
                 }
             }
         }
-        let (root, _) = DeTable::parse_recoverable(&self.text);
+        let (root, _) = DeTable::parse_recoverable(self.text());
         let mut found = None;
-        visit(root.get_ref(), &self.text, key, second, &mut found);
+        visit(root.get_ref(), self.text(), key, second, &mut found);
         found.or_else(|| {
-            let (before, rest) = self.text.split_at_checked(second)?;
+            let (before, rest) = self.text().split_at_checked(second)?;
             let start = before.rfind('\n')? + 1;
-            let line = self.text.get(start..second + rest.find('\n').unwrap_or(rest.len()))?.trim();
+            let line = self.text().get(start..second + rest.find('\n').unwrap_or(rest.len()))?.trim();
             let mut lines = before.get(..start)?.split_inclusive('\n').scan(0, |next, line| {
                 let start = *next;
                 *next += line.len();
@@ -293,35 +254,20 @@ impl Source {
     }
 }
 
-/// Opens for reading, never waiting for a writer at the other end.
-fn open(path: &Path) -> std::io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.read(true);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::OpenOptionsExt;
-        let flags = rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOCTTY;
-        options.custom_flags(i32::try_from(flags.bits()).unwrap_or(0));
-    }
-    options.open(path)
-}
-
 /// Why a file is not to be believed, and what mends it.
 type Distrust = (String, Option<String>);
 
 /// Whoever can write this file can choose the provider that sees the person's password, so it must be a regular file
 /// that nobody else can change.
 fn trusted(file: &File, path: &Path) -> Result<(), Distrust> {
-    let metadata = file.metadata().map_err(|error| (error.to_string(), None))?;
-    if metadata.is_dir() {
-        return Err(("it is a folder".into(), None));
-    }
-    if !metadata.is_file() {
-        return Err(("it is not a regular file".into(), None));
+    let failed = |error: std::io::Error| (error.to_string(), None);
+    if let Some(what) = text_file::what_else(file).map_err(failed)? {
+        return Err((what.into(), None));
     }
     #[cfg(unix)]
     {
         use std::os::unix::fs::MetadataExt;
+        let metadata = file.metadata().map_err(failed)?;
         let me = rustix::process::geteuid().as_raw();
         let shown = shell_quoted(&path.to_string_lossy());
         if metadata.uid() != me && metadata.uid() != 0 {
@@ -357,7 +303,7 @@ mod tests {
 
     #[test]
     fn whole_files_that_are_refused() {
-        let big = vec![b'#'; MAX_BYTES as usize + 1];
+        let big = vec![b'#'; text_file::MAX_BYTES as usize + 1];
         let name_hint = "hint: run `mdb-login profile set --help` to see every key";
         let secret = |place: &str, key: &str| {
             format!(

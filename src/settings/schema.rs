@@ -413,22 +413,6 @@ pub fn find(key: &str) -> Option<&'static Setting> {
     ALL.iter().copied().find(|setting| setting.key == key)
 }
 
-/// The known word that `word` was probably meant to be.
-pub fn nearest<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
-    let word = word.to_ascii_lowercase().replace('-', "_");
-    known
-        .into_iter()
-        .map(|candidate| {
-            let plain = candidate.to_ascii_lowercase().replace('-', "_");
-            // `scopes` for `scope`, `id_token` for `id_token_as_access_token`: long relatives that no edit distance finds.
-            let related = word.len() > 2 && (plain.starts_with(&word) || word.starts_with(&plain));
-            (if related { 1 } else { strsim::damerau_levenshtein(&word, &plain) }, candidate)
-        })
-        .min_by_key(|(distance, _)| *distance)
-        .filter(|(distance, candidate)| *distance <= (candidate.len() / 3).max(1))
-        .map(|(_, candidate)| candidate)
-}
-
 /// A text of which the empty one means "not set".
 fn text(text: Option<&String>) -> Value {
     text.filter(|text| !text.is_empty()).map_or(Value::Null, |text| json!(text))
@@ -475,23 +459,6 @@ mod tests {
                 other => other.to_string(),
             };
             assert_eq!(shown, default, "{}", setting.key);
-        }
-    }
-
-    #[test]
-    fn nearest_names() {
-        let keys = || ALL.iter().map(|setting| setting.key);
-        let rows = [
-            ("cleint_id", Some("client_id")),
-            ("client-id", Some("client_id")),
-            ("Issuer", Some("issuer")),
-            ("scopes", Some("scope")),
-            ("id_token", Some("id_token_as_access_token")),
-            ("aud", Some("audience")),
-            ("zzz", None),
-        ];
-        for (word, expected) in rows {
-            assert_eq!(nearest(word, keys()), expected, "for {word}");
         }
     }
 }
