@@ -6,6 +6,7 @@
 mod complete;
 mod flags;
 mod parse;
+mod server;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -17,6 +18,7 @@ use clap_complete::engine::ArgValueCandidates;
 pub use complete::{complete, script};
 pub use flags::{BrowserArgs, HostArgs, NetworkArgs, SessionArgs, SignInArgs};
 pub use parse::{parse, parse_cached, report};
+pub use server::{CheckArgs, ServerArgs, ServerCommand};
 
 use crate::mongo::uri::is_connection_string;
 use crate::settings::{Request, TARGET, schema};
@@ -121,6 +123,7 @@ pub enum Command {
     Verify(VerifyArgs),
     Uri(UriArgs),
     Profile(ProfileArgs),
+    Server(ServerArgs),
     Completions(CompletionsArgs),
     Man(ManArgs),
 }

@@ -2,6 +2,30 @@
 //!
 //! Pure: nothing here asks anybody. The parameter is `oidcIdentityProviders`; Cloud Manager, Atlas and the Kubernetes
 //! operator have other spellings of the same.
+//!
+//! | file | what |
+//! |---|---|
+//! | [`document`] | a configuration, whatever its form, to its providers and what is wrong: [`read`] |
+//! | `entry`, `fields` | one entry of the list: names, types, what is required |
+//! | `rules` | whether the values are right, alone and together |
+//! | [`release`] | which server knows what |
+//! | `yaml`, `json`, `command_line` | the languages of configurations, each to a tree of values with their places |
+//! | `tree` | that tree, places, and findings |
+
+mod command_line;
+pub mod document;
+mod entry;
+mod fields;
+mod json;
+pub mod release;
+mod rules;
+mod tree;
+mod yaml;
+
+#[allow(unused_imports)] // `read` is used from the next commits on
+pub use document::{Reading, read, read_for};
+pub use release::Release;
+pub use tree::Finding;
 
 /// One identity provider as a MongoDB server is told of it: an element of `oidcIdentityProviders`.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -7,6 +7,7 @@ mod login;
 mod logout;
 mod manual;
 mod profile;
+mod server;
 mod status;
 mod token;
 mod uri;
@@ -17,7 +18,7 @@ use std::process::ExitCode;
 use crate::cli::{Cli, Command};
 use crate::error::Result;
 use crate::session::meant;
-use crate::session::server::{self, Consent};
+use crate::session::server::{self as trust, Consent};
 use crate::settings::{Request, Settings, preview, resolve};
 use crate::ui::Ui;
 
@@ -40,7 +41,7 @@ pub fn run(cli: &Cli, ui: &Ui) -> Result<ExitCode> {
         Command::Exec(args) => return exec::run(args, global, ui),
         Command::Login(args) => {
             let request = args.request(global);
-            server::learn(&preview(&request)?, consent(args.trust_server), ui)?;
+            trust::learn(&preview(&request)?, consent(args.trust_server), ui)?;
             login::run(&settled(&request, "login")?, ui)
         }
         Command::Token(args) => token::run(args, &settled(&args.request(global), "token")?, ui),
@@ -55,6 +56,7 @@ pub fn run(cli: &Cli, ui: &Ui) -> Result<ExitCode> {
         Command::Verify(args) => verify::run(args, &args.request(global), ui),
         Command::Uri(args) => uri::run(&args.uri, ui),
         Command::Profile(args) => profile::run(&args.command, global, ui),
+        Command::Server(args) => server::run(&args.command, ui),
         Command::Completions(args) => generate::completions(args, ui),
         Command::Man(args) => generate::man(args, ui),
     };

@@ -148,11 +148,13 @@ fn show(section: &Section, page: Page) -> String {
         let _ = writeln!(text, "{}", page.paint(Style::new().bold(), &section.heading));
     }
     let marks = if section.rows.iter().any(|row| row.mark.is_some()) { MARK } else { 0 };
-    let labels = section.rows.iter().map(|row| display_width(&row.label)).max().unwrap_or_default() + 2;
+    let widest = section.rows.iter().map(|row| display_width(&row.label)).max().unwrap_or_default();
+    // Without labels there is no column for them.
+    let labels = if widest == 0 { 0 } else { widest + 2 };
     for row in &section.rows {
         let mark = row.mark.map_or_else(|| " ".repeat(marks), |mark| mark.shown(page));
         let mut indent = marks + labels;
-        if page.width < NARROW {
+        if page.width < NARROW && labels > 0 {
             indent = marks;
             let _ = writeln!(text, "{mark}{}", row.label);
             if !row.text.is_empty() {

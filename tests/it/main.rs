@@ -45,6 +45,7 @@ mod profile;
 mod refresh;
 mod secrets;
 mod server;
+mod server_check;
 mod signed_in;
 mod status;
 mod tls;

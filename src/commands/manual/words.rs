@@ -47,6 +47,9 @@ pub fn exit_status(names: &[&str]) -> Vec<Item> {
         ["status"] => "Somebody is signed in; with `--all`, the list was printed.",
         ["discover"] => "The server has named a provider that people can sign in with.",
         ["verify"] => "The server has taken the token.",
+        ["server", "check"] => {
+            "The server would start with the file, and people or programs could sign in. There may be warnings."
+        }
         ["logout"] => {
             "The session is gone from this machine, or there was none. Whether the provider revoked it is \
                        said on stderr, and in the object that `--json` prints."
@@ -61,6 +64,7 @@ pub fn exit_status(names: &[&str]) -> Vec<Item> {
         ["exec"] => all_but(&[PortTaken]),
         ["discover"] => vec![Failed, Usage, Config, Denied, Unavailable, RuleBroken],
         ["logout"] => vec![Failed, Usage, Config, TimedOut, Store, PortTaken, Interrupted],
+        ["server", "check"] => vec![Failed, Usage, Config],
         ["profile", "trust"] => vec![Failed, Usage, Config, LoginRequired, Denied, Unavailable, RuleBroken],
         ["profile", ..] => vec![Failed, Usage, Config, TimedOut],
         _ => vec![Failed, Usage],
@@ -179,6 +183,7 @@ pub fn environment(names: &[&str]) -> Vec<Item> {
             "MDB_LOGIN_COMPLETE",
             "Set by the script for the moment of a completion. Printing the script reads no variable.",
         )],
+        ["server", "check"] => vec![term("NO_COLOR", "The report without colours, on a terminal.")],
         ["uri"] => vec![text("None is read: the connection string is all that counts.")],
         ["man"] => vec![text("None is read: the pages are the same on every machine.")],
         _ => {
@@ -305,6 +310,11 @@ pub fn files(names: &[&str]) -> Vec<Item> {
         ["login" | "verify" | "token" | "status" | "logout"] => vec![config, state, servers],
         ["discover"] => vec![config],
         ["uri"] => vec![text("None is read or written.")],
+        ["server", "check"] => vec![term(
+            "/etc/mongod.conf",
+            "Where the configuration of a server is on most systems. FILE is read, and nothing is written.",
+        )],
+        ["server"] => vec![text("Those of each command are on its page.")],
         ["profile", "trust"] => vec![config, servers],
         ["profile", ..] => {
             let lock = term("~/.config/mdb-login/.config.lock", "Held while config.toml is changed; stays.");
@@ -360,6 +370,11 @@ pub fn security(names: &[&str]) -> Vec<Item> {
             "A token goes to the drivers' own list of hosts (MongoDB's domains, this machine) and to hosts that you trust \
              by name, over a connection that is encrypted and to a server that has proved its name; loopback may be plain. \
              The hosts of a `mongodb+srv://` address are judged after DNS has named them.",
+        )],
+        ["server"] => vec![text("What each command does, and with which rights, is on its page.")],
+        ["server", "check"] => vec![text(
+            "Of the file only what is about identity providers is printed: names, issuers, audiences. A client secret that \
+             somebody has put there is named and not shown; the server has no use for one.",
         )],
         ["uri"] => vec![text("What is printed holds no token. A user name is left out.")],
         ["status"] => vec![text("Prints no tokens. It does print account names and providers.")],
