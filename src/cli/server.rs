@@ -8,7 +8,7 @@ use crate::federation::Release;
 
 /// For who runs the server: check its configuration
 ///
-/// A MongoDB server learns from its parameter oidcIdentityProviders whose tokens it takes, and what makes of them a user with
+/// A MongoDB server learns from its parameter oidcIdentityProviders whose tokens it takes, and what makes of one a user with
 /// roles. What is wrong there shows itself late: the server does not start, or refuses people without a reason.
 #[derive(Args, Debug)]
 #[command(after_long_help = "\

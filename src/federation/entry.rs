@@ -18,6 +18,8 @@ pub(super) struct Entry<'a> {
     pub path: String,
     pub spelling: Spelling,
     given: Vec<(&'static str, &'a Node)>,
+    /// Those of another type than theirs.
+    wrong: Vec<&'static str>,
     /// It has every field that it needs, each of its type.
     is_whole: bool,
 }
@@ -32,7 +34,7 @@ impl<'a> Entry<'a> {
             return None;
         };
         let before = findings.len();
-        let mut entry = Self { at: node.at, path, spelling, given: Vec::new(), is_whole: true };
+        let mut entry = Self { at: node.at, path, spelling, given: Vec::new(), wrong: Vec::new(), is_whole: true };
         let mut names: Vec<&str> = Vec::new();
         for member in members {
             if names.contains(&member.key.as_str()) {
@@ -56,6 +58,7 @@ impl<'a> Entry<'a> {
         };
         if !field.kind.fits(&member.node) {
             findings.push(wrong_type(member, field.kind, path));
+            self.wrong.push(field.name);
         } else if member.node.value != Value::Null {
             self.given.push((field.name, &member.node));
         }
@@ -94,9 +97,8 @@ impl<'a> Entry<'a> {
     fn require(&self, names: &[&str], findings: &mut Vec<Finding>) {
         let mut need = |field: &'static str, why: &str, hint: &str| {
             let called = self.spelling.name(field);
-            let is_named = names.contains(&called) && findings.iter().any(|one| one.path == self.path_of(called));
             let is_meant = |name: &&str| self.spelling.find(name).is_none() && nearest(name, [called]).is_some();
-            if self.node(field).is_none() && !is_named && !names.iter().any(is_meant) {
+            if self.node(field).is_none() && !self.wrong.contains(&field) && !names.iter().any(is_meant) {
                 let finding = Finding::fail(self.at, self.path.clone(), format!("`{called}` is missing: {why}"));
                 findings.push(finding.hint(hint));
             }
@@ -149,8 +151,9 @@ impl<'a> Entry<'a> {
         }
     }
 
+    /// On unless it is off, or says what no switch says: nothing follows from that.
     fn switch(&self, field: &str) -> bool {
-        self.node(field).is_none_or(|node| node.value == Value::Bool(true))
+        self.node(field).is_none_or(|node| node.value == Value::Bool(true)) && !self.wrong.contains(&field)
     }
 
     /// `supportsHumanFlows`.

@@ -16,7 +16,7 @@ use super::yaml;
 use crate::ui::foreign;
 use crate::vendor::Vendor;
 
-/// Judges the entries. `test_commands` is the parameter `enableTestCommands`, with which a server takes an issuer without TLS on
+/// Judges the entries. `test_commands` is the parameter `enableTestCommands`: a server then takes an issuer without TLS on
 /// its own machine.
 pub(super) fn judge(entries: &[Entry<'_>], release: Release, test_commands: bool, findings: &mut Vec<Finding>) {
     for entry in entries {

@@ -140,6 +140,18 @@ fn characters(value: &str, source: &[char], style: ScalarStyle, span: Span) -> O
     let indentation = span.start.col();
     let mut cursor =
         Cursor { source, index: span.start.index(), at: Position::new(span.start.line(), span.start.col() + 1) };
+    // An anchor or a tag in front of it is part of its span.
+    while matches!(cursor.peek(), Some('&' | '!')) {
+        if is_block {
+            return None;
+        }
+        while cursor.peek().is_some_and(|c| !c.is_whitespace()) {
+            cursor.step();
+        }
+        while cursor.peek().is_some_and(char::is_whitespace) {
+            cursor.step();
+        }
+    }
     if matches!(style, ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted) {
         cursor.step();
     }

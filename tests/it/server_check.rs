@@ -1,5 +1,7 @@
 //! `mdb-login server check`: what it says of configurations, good and broken.
 
+mod broken;
+
 use serde_json::{Value, json};
 
 use crate::support::cmd::{Outcome, Sandbox};
