@@ -122,6 +122,15 @@ fn every_object_is_as_documented() {
             w.run(["profile", "remove", "prod", "--json"]).exits(0)
         }),
         ("profile-trust", |w| w.run(["profile", "trust", &w.server.uri(), "--yes", "--json"]).exits(0)),
+        ("server-check", |w| {
+            std::fs::write(w.ada.sandbox.home().join("mongod.conf"), crate::server_check::GOOD).unwrap();
+            w.run(["server", "check", "mongod.conf", "--json"]).exits(0)
+        }),
+        ("server-check", |w| {
+            let text = crate::server_check::GOOD.replace("\"0oa1\"", "\"0oa1\", \"matchPattern\": \"@a$\"");
+            std::fs::write(w.ada.sandbox.home().join("mongod.conf"), text.replace("corp", "c p")).unwrap();
+            w.run(["server", "check", "mongod.conf", "--json"]).exits(3)
+        }),
         ("error", |w| w.run(["token", "--nonsense", "--json"]).exits(2)),
         ("error", |w| {
             w.ada.sandbox.write_config("nonsense");

@@ -10,7 +10,8 @@ fn object(outcome: &Outcome) -> Value {
     serde_json::from_str(&outcome.stdout()).unwrap_or_else(|error| panic!("{error}: {outcome:?}"))
 }
 
-const GOOD: &str = "\
+/// One provider for people, and one for programs.
+pub const GOOD: &str = "\
 net:
   port: 27017
 setParameter:

@@ -14,16 +14,15 @@ pub fn run(args: &CheckArgs, ui: &Ui) -> Result<()> {
     let file = TextFile::read(&args.file)?;
     let reading = federation::read_for(file.text(), args.server_version);
     let fault = reading.findings.iter().find(|finding| finding.mark == Mark::Fail);
-    let text = if ui.json {
-        format!("{}\n", object(&file, &reading, args.server_version))
+    if ui.json {
+        ui.object(object(&file, &reading, args.server_version))?;
     } else {
         let mut sections = findings(&file, &reading.findings);
         if fault.is_none() {
             sections.push(providers(&reading.providers, args.server_version));
         }
-        report::report(&sections, Page::of_stdout())
-    };
-    ui.data(text.as_bytes())?;
+        ui.data(report::report(&sections, Page::of_stdout()).as_bytes())?;
+    }
     fault.map_or(Ok(()), |fault| Err(Error::new(Kind::Config, format!("{}: {}", place(&file, fault), sentence(fault)))))
 }
 
@@ -100,7 +99,6 @@ fn object(file: &TextFile, reading: &Reading, release: Release) -> Value {
         })
     };
     json!({
-        "schema": 1,
         "file": file.name(),
         "server_version": release.to_string(),
         "ok": reading.findings.iter().all(|finding| finding.mark != Mark::Fail),
