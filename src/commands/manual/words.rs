@@ -258,7 +258,7 @@ fn others() -> Vec<Item> {
         ),
         term(
             "NO_COLOR, TERM",
-            "Help, usage errors and pages such as that of `status` without colours, if NO_COLOR is set or TERM is `dumb`.",
+            "Help, usage errors and pages such as those of `status` and `server check` without colours, if NO_COLOR is set or TERM is `dumb`.",
         ),
         term(
             "XDG_CONFIG_HOME, XDG_STATE_HOME, HOME, APPDATA, LOCALAPPDATA",
