@@ -5,10 +5,11 @@ use serde_json::json;
 use crate::cli::VerifyArgs;
 use crate::clock::unix_now;
 use crate::error::Result;
-use crate::mongo::client::Verified;
+use crate::mongo::client::{Privilege, Verified};
 use crate::session::{Session, meant};
 use crate::settings::Request;
 use crate::store::cache::CachedToken;
+use crate::ui::report::{Page, Row, Section, report};
 use crate::ui::{Ui, foreign, span};
 
 pub fn run(args: &VerifyArgs, request: &Request, ui: &Ui) -> Result<()> {
@@ -20,7 +21,7 @@ pub fn run(args: &VerifyArgs, request: &Request, ui: &Ui) -> Result<()> {
     if ui.json {
         return ui.object(object(&uri.server(), &verified, &token, left));
     }
-    ui.data(page(&uri.server(), &verified, left).as_bytes())
+    ui.data(report(&sections(&uri.server(), &verified, left), Page::of_stdout()).as_bytes())
 }
 
 fn object(server: &str, verified: &Verified, token: &CachedToken, left: u64) -> serde_json::Value {
@@ -39,21 +40,26 @@ fn object(server: &str, verified: &Verified, token: &CachedToken, left: u64) -> 
     })
 }
 
-fn page(server: &str, verified: &Verified, left: u64) -> String {
-    let mut text = format!(
-        "server  {}, MongoDB {}\nuser    {} at $external\n",
-        foreign(server),
-        foreign(&verified.server_version),
-        foreign(&verified.user)
-    );
-    let roles: Vec<String> =
-        verified.roles.iter().map(|role| foreign(&format!("{} at {}", role.name, role.database))).collect();
-    let none = "none: nothing is allowed beyond signing in".to_owned();
-    text.push_str(&format!("roles   {}\n", if roles.is_empty() { none } else { roles.join("\n        ") }));
-    for privilege in &verified.privileges {
-        let line = format!("        {}: {}\n", foreign(&privilege.resource), foreign(&privilege.actions.join(", ")));
-        text.push_str(&line);
-    }
-    text.push_str(&format!("token   valid for {}\n", span(left)));
-    text
+/// Everything is shown, however many roles and actions there are: what is left out would be taken for not allowed.
+fn sections(server: &str, verified: &Verified, left: u64) -> Vec<Section> {
+    let mut roles = verified.roles.iter().map(|role| foreign(&format!("{} at {}", role.name, role.database)));
+    let first = roles.next().unwrap_or_else(|| "none: nothing is allowed beyond signing in".to_owned());
+    let session = vec![
+        Row::new(None, "server", format!("{}, MongoDB {}", foreign(server), foreign(&verified.server_version))),
+        Row::new(None, "user", format!("{} at $external", foreign(&verified.user))),
+        roles.fold(Row::new(None, "roles", first), Row::note),
+        Row::new(None, "token", format!("valid for {}", span(left))),
+    ];
+    let privileges: Vec<Row> = verified.privileges.iter().map(privilege).collect();
+    [(String::new(), session), ("Privileges".to_owned(), privileges)]
+        .into_iter()
+        .filter(|(_, rows)| !rows.is_empty())
+        .map(|(heading, rows)| Section { heading, rows })
+        .collect()
+}
+
+fn privilege(privilege: &Privilege) -> Row {
+    // One by one: a text is cut where it is longer than any one name should be.
+    let actions: Vec<String> = privilege.actions.iter().map(|action| foreign(action)).collect();
+    Row::new(None, foreign(&privilege.resource), actions.join(", "))
 }

@@ -134,7 +134,8 @@ pub struct Section {
     pub rows: Vec<Row>,
 }
 
-/// Below this width, labels stand above their texts: there is no room beside them.
+/// Below this width, labels stand above their texts: there is no room beside them. As they do where they would take more
+/// than half of the page.
 const NARROW: usize = 50;
 
 /// Lays sections out, a blank line between two.
@@ -154,8 +155,8 @@ fn show(section: &Section, page: Page) -> String {
     for row in &section.rows {
         let mark = row.mark.map_or_else(|| " ".repeat(marks), |mark| mark.shown(page));
         let mut indent = marks + labels;
-        if page.width < NARROW && labels > 0 {
-            indent = marks;
+        if labels > 0 && (page.width < NARROW || page.width < 2 * indent) {
+            indent = marks + 2;
             let _ = writeln!(text, "{mark}{}", row.label);
             if !row.text.is_empty() {
                 text.push_str(&page.wrap(&" ".repeat(indent), indent, &row.text));
@@ -245,20 +246,30 @@ role
         let narrow = "\
 Token
 ok    issuer
-      https://login.example.com
+        https://login.example.com
 FAIL  audience
-      the token is for `other`, and the
-      server wants `mongodb`
-      set the scope to
-      `mongodb/.default` in the profile,
-      or the audience at the server
+        the token is for `other`, and
+        the server wants `mongodb`
+        set the scope to
+        `mongodb/.default` in the
+        profile, or the audience at the
+        server
 skip  key
 
 user
-test/ada
+  test/ada
 role
 ";
         assert_eq!(report(&sample(), plain(40)), narrow);
+    }
+
+    #[test]
+    fn labels_that_leave_no_room_stand_above_their_texts() {
+        let rows = vec![Row::new(None, "shop.orders_of_the_last_year", "find, insert"), Row::new(None, "a", "find")];
+        let section = [Section { heading: String::new(), rows }];
+        let beside = "shop.orders_of_the_last_year  find, insert\na                             find\n";
+        assert_eq!(report(&section, plain(60)), beside);
+        assert_eq!(report(&section, plain(59)), "shop.orders_of_the_last_year\n  find, insert\na\n  find\n");
     }
 
     #[test]
@@ -307,16 +318,16 @@ ada   https://login.example.com  5 min
             table(&head, &rows, plain(30)),
             "\
 who
-ada
+  ada
 issuer
-https://login.example.com
+  https://login.example.com
 token
-5 min
+  5 min
 
 who
-東京
+  東京
 issuer
-https://b.example.com
+  https://b.example.com
 "
         );
     }

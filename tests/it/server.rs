@@ -419,6 +419,96 @@ fn verify_says_who_the_session_is_at_the_server() {
         .says("no connection string is given");
 }
 
+/// What is left out would be taken for not allowed, so everything is there, laid out for the terminal.
+#[cfg(unix)]
+#[test]
+fn verify_shows_every_role_and_every_action() {
+    use crate::support::screen::assert_screens;
+
+    // As a server lists the built-in roles `readWrite` and `clusterMonitor`, and a role of somebody's own.
+    let read_write = [
+        "changeStream",
+        "collStats",
+        "convertToCapped",
+        "createCollection",
+        "createIndex",
+        "createSearchIndexes",
+        "dbHash",
+        "dbStats",
+        "dropCollection",
+        "dropIndex",
+        "dropSearchIndex",
+        "find",
+        "insert",
+        "killCursors",
+        "listCollections",
+        "listIndexes",
+        "listSearchIndexes",
+        "planCacheRead",
+        "remove",
+        "renameCollectionSameDB",
+        "update",
+        "updateSearchIndex",
+    ];
+    let monitor = [
+        "checkFreeMonitoringStatus",
+        "connPoolStats",
+        "getCmdLineOpts",
+        "getDefaultRWConcern",
+        "getLog",
+        "getParameter",
+        "getShardMap",
+        "hostInfo",
+        "inprog",
+        "listDatabases",
+        "listSessions",
+        "listShards",
+        "netstat",
+        "replSetGetConfig",
+        "replSetGetStatus",
+        "serverStatus",
+        "top",
+        "useUUID",
+    ];
+    let privilege = |resource, actions: &[&str]| doc! { "resource": resource, "actions": actions };
+    let privileges = vec![
+        privilege(doc! { "db": "shop", "collection": "" }, &read_write),
+        privilege(doc! { "cluster": true }, &monitor),
+        privilege(
+            doc! { "db": "shop", "collection": "system.buckets.prices_of_the_last_year" },
+            &["find", "a\u{1b}[2Jb"],
+        ),
+    ];
+    let role = |name: &str, db: &str| doc! { "role": name, "db": db };
+    let status = |more: usize| {
+        let roles = [role("test/shop", "admin"), role("readWrite", "shop"), role("clusterMonitor", "admin")];
+        let roles: Vec<_> = roles.into_iter().chain((0..more).map(|number| role(&format!("r{number}"), "a"))).collect();
+        Answer::Reply(doc! { "ok": 1.0, "authInfo": {
+            "authenticatedUsers": [{ "user": "test/00u-ada", "db": "$external" }],
+            "authenticatedUserRoles": roles, "authenticatedUserPrivileges": privileges.clone(),
+        } })
+    };
+    let idp = idp();
+    idp.change(|behaviour| behaviour.access_token_lifetime = Duration::from_secs(200_000));
+    let server = Mongod::start(&idp);
+    let mut sandbox = sandbox();
+    sign_in(&mut sandbox, &server, &["--trust-server"]).exits(0);
+    let line = ["verify", &server.uri(), "--privileges"];
+    server.script("connectionStatus", (0..3).map(|_| status(0)));
+    assert_screens(&sandbox, "verify-privileges", &line);
+
+    server.script("connectionStatus", [status(100), status(100)]);
+    let text = sandbox.run(line).exits(0).stdout();
+    let words: Vec<&str> = text.split([' ', '\n', ',']).collect();
+    let roles: Vec<String> = (0..100).map(|number| format!("r{number}")).collect();
+    for word in read_write.iter().chain(&monitor).copied().chain(roles.iter().map(String::as_str)) {
+        assert!(words.contains(&word), "no {word}: {text}");
+    }
+    let object = object(&sandbox.run([&line[..], &["--json"]].concat()).exits(0));
+    assert_eq!(object["privileges"][1], json!({ "resource": "cluster", "actions": monitor }));
+    assert_eq!(object["roles"].as_array().unwrap().len(), 103);
+}
+
 #[test]
 fn a_refused_token_is_renewed_once_and_then_explained() {
     let idp = idp();
