@@ -1,9 +1,11 @@
 //! Sign in with a connection string, and run what people run: mongosh and the drivers under `exec`, at the test server.
 
 use std::ffi::OsString;
+use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::process::{Child, Command, Stdio};
+use std::thread::{JoinHandle, sleep, spawn};
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -38,13 +40,75 @@ pub fn exec(home: &Sandbox, arguments: &[&str]) -> Command {
     command
 }
 
+/// For what takes seconds.
+const PATIENCE: Duration = Duration::from_secs(120);
+
 /// Runs a program that prints a line of JSON last, and ends well.
 #[track_caller]
-pub fn report(mut command: Command) -> Value {
-    let output = command.output().unwrap();
-    let (said, errors) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success(), "{:?}\n{said}{errors}", output.status);
+pub fn report(command: Command) -> Value {
+    report_within(PATIENCE, command)
+}
+
+/// The same with a limit: a program that hangs is a failure with all that it has said, and does not stay behind.
+#[track_caller]
+pub fn report_within(limit: Duration, mut command: Command) -> Value {
+    // With a group of its own, what it has started ends with it.
+    #[cfg(unix)]
+    std::os::unix::process::CommandExt::process_group(&mut command, 0);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let readers = [reader(child.stdout.take().unwrap()), reader(child.stderr.take().unwrap())];
+    let deadline = Instant::now() + limit;
+    // What it has left behind keeps the pipes open.
+    let mut is_over = || child.try_wait().unwrap().is_some() && readers.iter().all(JoinHandle::is_finished);
+    while !is_over() && Instant::now() < deadline {
+        sleep(Duration::from_millis(10));
+    }
+    let in_time = is_over();
+    if !in_time {
+        end(&mut child);
+    }
+    let status = child.wait().unwrap();
+    let [said, errors] = readers.map(|reader| reader.join().unwrap());
+    let line: Vec<_> = command.get_args().map(|word| word.to_string_lossy()).collect();
+    assert!(in_time, "not over within {limit:?}: {}\n{said}{errors}", line.join(" "));
+    assert!(status.success(), "{status:?}\n{said}{errors}");
     serde_json::from_str(said.lines().last().unwrap_or_default()).unwrap_or_else(|_| panic!("{said}{errors}"))
+}
+
+fn reader(mut pipe: impl Read + Send + 'static) -> JoinHandle<String> {
+    spawn(move || {
+        let mut bytes = Vec::new();
+        let _ = pipe.read_to_end(&mut bytes);
+        String::from_utf8_lossy(&bytes).into_owned()
+    })
+}
+
+#[cfg(unix)]
+fn end(child: &mut Child) {
+    // Nobody is left in a group that is not there any more.
+    let _ = rustix::process::kill_process_group(rustix::process::Pid::from_child(child), rustix::process::Signal::KILL);
+}
+
+#[cfg(not(unix))]
+fn end(child: &mut Child) {
+    let _ = child.kill();
+}
+
+#[cfg(unix)]
+#[test]
+#[ignore = "run tests/run"]
+fn a_program_that_hangs_is_a_failure_with_words() {
+    for script in ["echo so far; exec sleep 600", "echo so far; sleep 600 &"] {
+        let mut command = Command::new("sh");
+        command.args(["-c", script]);
+        let started = Instant::now();
+        let why = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            report_within(Duration::from_millis(500), command);
+        }));
+        let why = *why.unwrap_err().downcast::<String>().unwrap();
+        assert!(why.starts_with("not over within 500ms: -c echo") && why.ends_with("\nso far\n"), "{why}");
+        assert!(started.elapsed() < Duration::from_secs(60), "{:?}", started.elapsed());
+    }
 }
 
 /// The command lines of the scripts for PyMongo and for Node.js, as far as the URI.
