@@ -5,7 +5,7 @@ use std::time::Duration;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair, EcdsaSigningAlgorithm,
-    KeyPair as _, RSA_PKCS1_SHA384, RSA_PKCS1_SHA512, RSA_PSS_SHA256, RsaEncoding, RsaKeyPair,
+    KeyPair as _, RSA_PKCS1_SHA256, RSA_PKCS1_SHA384, RSA_PKCS1_SHA512, RSA_PSS_SHA256, RsaEncoding, RsaKeyPair,
 };
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
@@ -23,13 +23,39 @@ fn first_key() -> RsaKeyPair {
     RsaKeyPair::from_pkcs8(&STANDARD.decode(base64).unwrap()).unwrap()
 }
 
-/// Ada's claims under another header, signed by `sign`.
-fn signed_otherwise(setting: &Setting, header: &Value, sign: impl FnOnce(&[u8]) -> Vec<u8>) -> String {
-    let encode = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
-    let claims = jwt::claims(&setting.idp.access_token("ada"));
-    let message = format!("{}.{}", encode(header), encode(&claims));
+/// Header and claims as they are written, signed by `sign`.
+pub fn signed_text(header: &str, claims: &str, sign: impl FnOnce(&[u8]) -> Vec<u8>) -> String {
+    let message = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(claims));
     let signature = sign(message.as_bytes());
     format!("{message}.{}", URL_SAFE_NO_PAD.encode(signature))
+}
+
+/// By the provider's first key.
+pub fn sign_by_rsa(encoding: &'static dyn RsaEncoding) -> impl FnOnce(&[u8]) -> Vec<u8> {
+    move |message| {
+        let key = first_key();
+        let mut signature = vec![0; key.public_modulus_len()];
+        key.sign(encoding, &SystemRandom::new(), message, &mut signature).unwrap();
+        signature
+    }
+}
+
+/// A new key on the curve of `ES256` or `ES384`, and its public half as a JWK called `curve`.
+pub fn curve_key(algorithm: &str) -> (EcdsaKeyPair, Value) {
+    let (curve, signing, size): (_, &'static EcdsaSigningAlgorithm, _) = match algorithm {
+        "ES256" => ("P-256", &ECDSA_P256_SHA256_FIXED_SIGNING, 32),
+        _ => ("P-384", &ECDSA_P384_SHA384_FIXED_SIGNING, 48),
+    };
+    let key = EcdsaKeyPair::generate(signing).unwrap();
+    let point = &key.public_key().as_ref()[1..];
+    let (x, y) = (URL_SAFE_NO_PAD.encode(&point[..size]), URL_SAFE_NO_PAD.encode(&point[size..]));
+    (key, json!({ "kty": "EC", "crv": curve, "kid": "curve", "x": x, "y": y }))
+}
+
+/// Ada's claims under another header, signed by `sign`.
+fn signed_otherwise(setting: &Setting, header: &Value, sign: impl FnOnce(&[u8]) -> Vec<u8>) -> String {
+    let claims = jwt::claims(&setting.idp.access_token("ada"));
+    signed_text(&header.to_string(), &claims.to_string(), sign)
 }
 
 #[test]
@@ -38,29 +64,17 @@ fn every_rsa_algorithm_of_the_rules_is_verified() {
     let rows: [(&str, &'static dyn RsaEncoding); 3] =
         [("RS384", &RSA_PKCS1_SHA384), ("RS512", &RSA_PKCS1_SHA512), ("PS256", &RSA_PSS_SHA256)];
     for (algorithm, encoding) in rows {
-        let key = first_key();
         let header = json!({ "alg": algorithm, "kid": Key::First.kid(), "typ": "JWT" });
-        let token = signed_otherwise(&setting, &header, |message| {
-            let mut signature = vec![0; key.public_modulus_len()];
-            key.sign(encoding, &SystemRandom::new(), message, &mut signature).unwrap();
-            signature
-        });
+        let token = signed_otherwise(&setting, &header, sign_by_rsa(encoding));
         assert_eq!(verdict(&setting.client().present(&token)), "ok", "{algorithm}: {:?}", setting.server.refusals());
     }
 }
 
 #[test]
 fn both_elliptic_curves_are_verified_each_with_its_own_algorithm() {
-    let rows: [(&str, &str, &'static EcdsaSigningAlgorithm, usize); 2] = [
-        ("ES256", "P-256", &ECDSA_P256_SHA256_FIXED_SIGNING, 32),
-        ("ES384", "P-384", &ECDSA_P384_SHA384_FIXED_SIGNING, 48),
-    ];
-    for (algorithm, curve, signing, size) in rows {
-        let key = EcdsaKeyPair::generate(signing).unwrap();
-        let point = &key.public_key().as_ref()[1..];
-        let (x, y) = (URL_SAFE_NO_PAD.encode(&point[..size]), URL_SAFE_NO_PAD.encode(&point[size..]));
+    for (algorithm, curve) in [("ES256", "P-256"), ("ES384", "P-384")] {
+        let (key, jwk) = curve_key(algorithm);
         let setting = Setting::new();
-        let jwk = json!({ "kty": "EC", "crv": curve, "kid": "curve", "x": x, "y": y });
         setting.idp.change(|behaviour| {
             behaviour.jwks = Patch::with(move |set| set["keys"].as_array_mut().unwrap().push(jwk.clone()));
         });
@@ -129,4 +143,23 @@ fn keys_are_fetched_once_and_again_for_an_unknown_one_but_not_within_the_quiet_t
     assert_eq!(verdict(&setting.client().present(&setting.idp.access_token("ada"))), REFUSED);
     assert_eq!(setting.idp.requests(Endpoint::Jwks), 2);
     assert_eq!(setting.server.refusals(), [Refusal::UnknownKey(Key::First.kid().to_owned())]);
+}
+
+#[test]
+fn a_member_that_the_server_reads_must_not_be_there_twice() {
+    let setting = Setting::new();
+    let header = json!({ "alg": "RS256", "kid": Key::First.kid() }).to_string();
+    let claims = jwt::claims(&setting.idp.access_token("ada")).to_string();
+    let twice = |text: &str, member: &str| text.replacen('{', &format!("{{{member},"), 1);
+    for (header, claims, expected) in [
+        (twice(&header, "\"kid\":\"x\""), claims.clone(), Some("kid")),
+        (header.clone(), twice(&claims, "\"aud\":\"x\""), Some("aud")),
+        (header.clone(), twice(&claims, "\"scope\":\"x\""), None),
+    ] {
+        let token = signed_text(&header, &claims, sign_by_rsa(&RSA_PKCS1_SHA256));
+        let answer = verdict(&setting.client().present(&token));
+        assert_eq!(answer, if expected.is_some() { REFUSED } else { "ok" }, "{expected:?}");
+        let twice = expected.map(|name| Refusal::Twice(name.to_owned()));
+        assert_eq!(setting.server.refusals().pop().filter(|_| twice.is_some()), twice);
+    }
 }

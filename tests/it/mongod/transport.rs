@@ -204,3 +204,12 @@ fn connections_end_when_the_server_is_told_to_cut_them_or_is_gone() {
     assert_eq!(other.rest(), b"");
     assert!(TcpStream::connect(address).is_err());
 }
+
+#[test]
+fn strangers_may_send_short_messages_only() {
+    let setting = Setting::new();
+    let long = section(&doc! { "ping": 1, "$db": "admin", "comment": "x".repeat(16 * 1024) });
+    let mut client = setting.client();
+    assert!(client.message(0, &long).is_err(), "the connection is closed");
+    assert_eq!(verdict(&setting.ada().message(0, &long).unwrap()), "ok");
+}

@@ -12,6 +12,8 @@ pub enum Refusal {
 
     #[error("not three base64url parts with JSON in the first two")]
     Form,
+    #[error("`{0}` is there twice")]
+    Twice(String),
     #[error("header `typ` is `{0}`, not `JWT`")]
     Type(String),
     #[error("header `alg` is `{0}`")]

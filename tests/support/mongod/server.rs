@@ -110,7 +110,10 @@ fn take(shared: &Arc<Shared>, number: i32, mut stream: &TcpStream) -> io::Result
 }
 
 fn converse(mut connection: Connection, mut stream: impl Read + Write) -> io::Result<()> {
-    while let Some(request) = wire::read(&mut stream)? {
+    loop {
+        let is_stranger = connection.session.user().is_none();
+        let max = if is_stranger { wire::MESSAGE_MAX_OF_STRANGERS } else { wire::MESSAGE_MAX };
+        let Some(request) = wire::read(&mut stream, max)? else { return Ok(()) };
         let manner = connection.shared.behaviour().manner;
         if let Manner::Slow(pause) = manner {
             std::thread::sleep(pause);
@@ -125,7 +128,6 @@ fn converse(mut connection: Connection, mut stream: impl Read + Write) -> io::Re
             Reply::Close => return Ok(()),
         }
     }
-    Ok(())
 }
 
 fn refuse_as_http(mut stream: &TcpStream) -> io::Result<()> {

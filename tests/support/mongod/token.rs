@@ -4,8 +4,11 @@
 //! Others than MongoDB's may be kinder, and so may RFC 7519: `typ` of RFC 9068 (`at+jwt`) is refused here, and so is an
 //! `aud` with two values.
 
+use std::fmt;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::{Map, Value};
 
 use super::behaviour::IdentityProvider;
@@ -42,7 +45,9 @@ pub(super) fn judge(
 ) -> Result<Identity, Refusal> {
     let (message, signature) = token.rsplit_once('.').ok_or(Refusal::Form)?;
     let (header, claims) = message.split_once('.').ok_or(Refusal::Form)?;
-    let (header, claims, signature) = (object(header)?, object(claims)?, decode(signature)?);
+    let header = object(header, &["typ", "alg", "kid"])?;
+    let claims = object(claims, &["iss", "sub", "aud", "exp", "nbf"])?;
+    let signature = decode(signature)?;
 
     let algorithm = check_header(&header, rules.elliptic_curves)?;
     let kid = header.get("kid").and_then(Value::as_str).filter(|kid| !kid.is_empty()).ok_or(Refusal::NoKeyId)?;
@@ -70,8 +75,43 @@ fn decode(part: &str) -> Result<Vec<u8>, Refusal> {
     URL_SAFE_NO_PAD.decode(part).map_err(|_| Refusal::Form)
 }
 
-fn object(part: &str) -> Result<Map<String, Value>, Refusal> {
-    serde_json::from_slice(&decode(part)?).map_err(|_| Refusal::Form)
+/// Of two equal members the first counts, save for those that the server's own parser `reads`: it refuses them.
+fn object(part: &str, reads: &[&str]) -> Result<Map<String, Value>, Refusal> {
+    let Members(members) = serde_json::from_slice(&decode(part)?).map_err(|_| Refusal::Form)?;
+    let mut object = Map::new();
+    for (name, value) in members {
+        if !object.contains_key(&name) {
+            object.insert(name, value);
+        } else if reads.contains(&name.as_str()) {
+            return Err(Refusal::Twice(name));
+        }
+    }
+    Ok(object)
+}
+
+/// A JSON object as it is written.
+struct Members(Vec<(String, Value)>);
+
+impl<'de> Deserialize<'de> for Members {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Reader;
+        impl<'de> Visitor<'de> for Reader {
+            type Value = Members;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a JSON object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members, A::Error> {
+                let mut members = Vec::new();
+                while let Some(member) = map.next_entry()? {
+                    members.push(member);
+                }
+                Ok(Members(members))
+            }
+        }
+        deserializer.deserialize_map(Reader)
+    }
 }
 
 fn text<'a>(claims: &'a Map<String, Value>, name: &'static str) -> Result<&'a str, Refusal> {

@@ -18,6 +18,9 @@ const KNOWN_REQUIRED: u32 = CHECKSUM_PRESENT | MORE_TO_COME;
 /// `maxMessageSizeBytes` of hello.
 pub(super) const MESSAGE_MAX: i32 = 48_000_000;
 
+/// Server parameter `preAuthMaximumMessageSizeBytes`: the limit for those who have not signed in.
+pub(super) const MESSAGE_MAX_OF_STRANGERS: i32 = 16 * 1024;
+
 /// A command as it came.
 pub(super) struct Request {
     id: i32,
@@ -35,8 +38,8 @@ pub(super) enum Kind {
     Query,
 }
 
-/// Reads the next command; `None` if the client has closed the connection.
-pub(super) fn read(stream: &mut impl Read) -> io::Result<Option<Request>> {
+/// Reads the next command, of at most so many bytes; `None` if the client has closed the connection.
+pub(super) fn read(stream: &mut impl Read, max: i32) -> io::Result<Option<Request>> {
     let mut header = [0; 16];
     match stream.read_exact(&mut header) {
         Err(error) if error.kind() == ErrorKind::UnexpectedEof => return Ok(None),
@@ -49,7 +52,7 @@ pub(super) fn read(stream: &mut impl Read) -> io::Result<Option<Request>> {
     if !matches!(response_to, 0 | -1) {
         return Err(broken("response to"));
     }
-    if !(16..=MESSAGE_MAX).contains(&length) {
+    if !(16..=max).contains(&length) {
         return Err(broken("message length"));
     }
     let mut body = vec![0; length as usize - header.len()];
