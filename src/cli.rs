@@ -9,11 +9,11 @@ mod parse;
 mod server;
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
-use clap_complete::engine::ArgValueCandidates;
+use clap_complete::engine::{ArgValueCandidates, ArgValueCompleter};
 
 pub use complete::{complete, script};
 pub use flags::{BrowserArgs, HostArgs, NetworkArgs, SessionArgs, SignInArgs};
@@ -121,6 +121,7 @@ pub enum Command {
     Logout(LogoutArgs),
     Discover(DiscoverArgs),
     Verify(VerifyArgs),
+    Inspect(InspectArgs),
     Uri(UriArgs),
     Profile(ProfileArgs),
     Server(ServerArgs),
@@ -329,6 +330,77 @@ pub struct VerifyArgs {
     pub hosts: HostArgs,
     #[command(flatten)]
     pub session: SessionArgs,
+}
+
+/// Judge a token as a MongoDB server would, rule by rule
+///
+/// Decodes the token of the session, or one from a file or from stdin, and says of each rule of the server whether it is
+/// kept; of each that is broken, what mends it at the provider. Then who the token makes somebody at MongoDB. Nothing is
+/// sent to a MongoDB server, and the token goes nowhere: the provider is asked for its public keys alone.
+///
+/// What the server expects is read from its own configuration (--server-config), or taken from the settings: issuer,
+/// audience, and the usual claims unless others are named. The token is never printed. An argument that is a token is
+/// refused: pipe it.
+#[derive(Args, Debug)]
+#[command(after_long_help = "\
+Examples:
+  mdb-login inspect prod
+  mdb-login inspect ./token.jwt --server-config /etc/mongod.conf
+  pbpaste | mdb-login inspect -
+  mdb-login inspect prod --group-claim roles --prefix corp --json")]
+pub struct InspectArgs {
+    /// Profile or connection string whose session has the token; or a file that holds one, or - for stdin
+    #[arg(value_name = "TARGET", id = "target", add = ArgValueCompleter::new(complete::profiles_and_files))]
+    target: Option<String>,
+    /// The server's configuration, in any form that `server check` reads; - for stdin
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    #[arg(conflicts_with_all = ["user_claim", "group_claim", "no_group_claim", "prefix"])]
+    pub server_config: Option<PathBuf>,
+    /// Claim that names the user [default: sub]
+    #[arg(long, value_name = "CLAIM")]
+    pub user_claim: Option<String>,
+    /// Claim that names the groups, and so the roles [default: groups]
+    #[arg(long, value_name = "CLAIM")]
+    pub group_claim: Option<String>,
+    /// The server takes roles from user documents, not from a claim
+    #[arg(long, conflicts_with = "group_claim")]
+    pub no_group_claim: bool,
+    /// What the server puts in front of names (authNamePrefix; in Cloud Manager the configuration's name)
+    #[arg(long, value_name = "PREFIX")]
+    pub prefix: Option<String>,
+    /// Ask nobody; signatures cannot be verified then
+    #[arg(long)]
+    pub offline: bool,
+    #[command(flatten)]
+    pub session: SessionArgs,
+}
+
+/// Where a token to be inspected comes from.
+#[derive(Debug, PartialEq, Eq)]
+pub enum TokenSource<'a> {
+    /// The session that the settings mean.
+    Session,
+    File(&'a Path),
+    Stdin,
+}
+
+impl InspectArgs {
+    /// What TARGET is. A profile goes before a file of the same name; `./NAME` is always a file.
+    pub fn source(&self) -> TokenSource<'_> {
+        match self.target.as_deref() {
+            None => TokenSource::Session,
+            Some("-") => TokenSource::Stdin,
+            Some(text) if is_connection_string(text) => TokenSource::Session,
+            Some(word) if is_file(word) => TokenSource::File(Path::new(word)),
+            Some(_) => TokenSource::Session,
+        }
+    }
+}
+
+/// Whether a word that may be a profile or a file is a file.
+fn is_file(word: &str) -> bool {
+    let is_profile = || crate::settings::profiles().is_ok_and(|all| all.iter().any(|profile| profile.name == word));
+    word.contains(std::path::is_separator) || ((word.contains('.') || Path::new(word).exists()) && !is_profile())
 }
 
 /// Complete a connection string for programs that read the token from a file

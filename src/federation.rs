@@ -22,7 +22,6 @@ mod rules;
 mod tree;
 mod yaml;
 
-#[allow(unused_imports)] // `read` is used from the next commits on
 pub use document::{Reading, read, read_for};
 pub use release::Release;
 pub use tree::Finding;

@@ -10,7 +10,6 @@ mod clock;
 mod commands;
 mod error;
 mod event_loop;
-#[allow(dead_code)] // used from the next commits on
 mod federation;
 mod flow;
 mod http;
@@ -26,7 +25,6 @@ mod signals;
 mod store;
 mod text_file;
 mod ui;
-#[allow(dead_code)] // used from the next commits on
 mod vendor;
 
 use std::process::ExitCode;

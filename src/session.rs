@@ -8,6 +8,7 @@
 
 mod client_secret;
 mod explain;
+pub mod inspect;
 mod keep;
 pub mod meant;
 mod renew;

@@ -3,11 +3,11 @@
 //! So profile names complete without the script knowing where the configuration is, and a script stays good when a
 //! flag is added.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::process::ExitCode;
 
 use clap::{Command, CommandFactory};
-use clap_complete::engine::CompletionCandidate;
+use clap_complete::engine::{CompletionCandidate, PathCompleter, ValueCompleter as _};
 use clap_complete::env::{CompleteEnv, Shells};
 
 use super::{Cli, parse};
@@ -120,6 +120,15 @@ pub fn profiles() -> Vec<CompletionCandidate> {
     let profiles = settings::profiles().unwrap_or_default();
     let issuer = |issuer: Option<String>| issuer.map(|issuer| crate::ui::foreign(&issuer).into());
     profiles.into_iter().map(|profile| CompletionCandidate::new(profile.name).help(issuer(profile.issuer))).collect()
+}
+
+/// Names of profiles, then files.
+pub fn profiles_and_files(word: &OsStr) -> Vec<CompletionCandidate> {
+    let typed = word.to_string_lossy();
+    let mut found = profiles();
+    found.retain(|profile| profile.get_value().to_string_lossy().starts_with(typed.as_ref()));
+    found.extend(PathCompleter::file().complete(word));
+    found
 }
 
 /// Keys of settings.

@@ -4,7 +4,9 @@
 
 use clap::{Args, ValueHint};
 
-use super::{DiscoverArgs, ExecArgs, GlobalArgs, LoginArgs, LogoutArgs, StatusArgs, TokenArgs, VerifyArgs};
+use super::{
+    DiscoverArgs, ExecArgs, GlobalArgs, InspectArgs, LoginArgs, LogoutArgs, StatusArgs, TokenArgs, VerifyArgs,
+};
 use crate::settings::{Request, StoreChoice, schema};
 
 const PROVIDER: &str = "Provider";
@@ -187,6 +189,12 @@ impl VerifyArgs {
         let mut request = self.session.request(global);
         list(&mut request, &schema::ALLOWED_HOST, &self.hosts.trust_host);
         request
+    }
+}
+
+impl InspectArgs {
+    pub fn request(&self, global: &GlobalArgs) -> Request {
+        self.session.request(global)
     }
 }
 

@@ -3,10 +3,14 @@
 use std::ffi::{OsStr, OsString};
 use std::process::ExitCode;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, Subcommand};
 
-use super::{Cli, Command, ExecArgs, GlobalArgs, LoginArgs, LogoutArgs, StatusArgs, TokenArgs, VerifyArgs, complete};
+use super::{
+    Cli, Command, ExecArgs, GlobalArgs, LoginArgs, LogoutArgs, StatusArgs, TokenArgs, TokenSource, VerifyArgs, complete,
+};
 use crate::error::{Error, Kind};
 use crate::mongo::uri::is_connection_string;
 use crate::ui::{Ui, foreign, nearest};
@@ -20,6 +24,7 @@ const COMMANDS: &[&str] = &[
     "logout",
     "discover",
     "verify",
+    "inspect",
     "uri",
     "profile",
     "server",
@@ -64,6 +69,10 @@ fn target(command: &Command) -> Option<(Option<String>, Option<&String>)> {
         | Command::Status(StatusArgs { target, session, .. })
         | Command::Logout(LogoutArgs { target, session, .. })
         | Command::Verify(VerifyArgs { target, session, .. }) => Some((target.target.clone(), session.uri.as_ref())),
+        Command::Inspect(args) => {
+            let target = args.target.clone().filter(|_| args.source() == TokenSource::Session);
+            Some((target, args.session.uri.as_ref()))
+        }
         Command::Discover(_)
         | Command::Uri(_)
         | Command::Profile(_)
@@ -212,21 +221,37 @@ fn global_words(arg: &OsStr) -> usize {
     }
 }
 
-/// `--client-secret` is what other tools call it. Its value is in the process list already, and never repeated here.
+/// What is in the process list already, and never repeated here: the value of `--client-secret`, which is what other tools
+/// call it, and tokens.
 fn refuse_secrets(args: &[OsString]) -> Result<(), clap::Error> {
-    let given = args
-        .iter()
-        .take_while(|arg| *arg != "--")
-        .any(|arg| arg.to_str().is_some_and(|arg| arg == "--client-secret" || arg.starts_with("--client-secret=")));
-    if !given {
-        return Ok(());
+    let own = || args.iter().skip(1).take_while(|arg| *arg != "--").filter_map(|arg| arg.to_str());
+    if own().any(|arg| arg == "--client-secret" || arg.starts_with("--client-secret=")) {
+        return Err(usage(
+            ErrorKind::UnknownArgument,
+            "`--client-secret` is refused: every user of this machine can read a command line\n\
+             hint: put the secret into a file that only you can read, and give `--client-secret-file PATH`\n\
+             hint: if you have just typed a real secret, have it replaced",
+        ));
     }
-    Err(usage(
-        ErrorKind::UnknownArgument,
-        "`--client-secret` is refused: every user of this machine can read a command line\n\
-         hint: put the secret into a file that only you can read, and give `--client-secret-file PATH`\n\
-         hint: if you have just typed a real secret, have it replaced",
-    ))
+    if own().any(has_token) {
+        return Err(usage(
+            ErrorKind::InvalidValue,
+            "a token is refused as an argument: every user of this machine can read a command line\n\
+             hint: pipe it: `mdb-login inspect -` reads it from stdin, `mdb-login inspect FILE` from a file",
+        ));
+    }
+    Ok(())
+}
+
+/// Whether a JWT, signed or encrypted, stands in an argument, with or without something around it.
+fn has_token(arg: &str) -> bool {
+    let is_of_a_token = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    arg.split(|c| !is_of_a_token(c)).any(|word| {
+        let (head, rest) = word.split_once('.').unwrap_or_default();
+        // Its header is a JSON object; a name that looks like one is not as long.
+        let header = URL_SAFE_NO_PAD.decode(head).unwrap_or_default();
+        head.len() >= 16 && header.starts_with(b"{") && rest.contains('.')
+    })
 }
 
 /// Says more than clap does where clap cannot know better.
@@ -300,6 +325,11 @@ mod tests {
             ("profile list", "profile", None),
             ("server check mongod.conf", "server", None),
             ("exec -- token", "exec", None),
+            ("inspect", "inspect", None),
+            ("inspect prod", "inspect", Some("prod")),
+            ("inspect -", "inspect", None),
+            ("inspect ./prod", "inspect", None),
+            ("inspect token.jwt -p prod", "inspect", Some("prod")),
             ("exec prod -- mongosh -p x --json", "exec", Some("prod")),
         ];
         for (line, command, profile) in rows {
@@ -312,6 +342,7 @@ mod tests {
                 Command::Logout(_) => "logout",
                 Command::Discover(_) => "discover",
                 Command::Verify(_) => "verify",
+                Command::Inspect(_) => "inspect",
                 Command::Uri(_) => "uri",
                 Command::Profile(_) => "profile",
                 Command::Server(_) => "server",
@@ -325,7 +356,17 @@ mod tests {
     #[test]
     fn lines_that_are_refused() {
         let secret = "`--client-secret` is refused: every user of this machine can read a command line";
+        let token = "a token is refused as an argument: every user of this machine can read a command line";
+        let jwt = "eyJhbGciOiJSUzI1NiIsImtpZCI6IjEifQ.eyJodW50ZXIyIjoxfQ.c2ln";
         let rows = [
+            (&*format!("inspect {jwt}"), token),
+            (&format!("inspect prod {jwt}"), token),
+            (jwt, token),
+            (&format!("inspect --server-config={jwt}"), token),
+            (&format!("inspect 'Bearer\u{a0}{jwt}'"), token),
+            (&format!("token {{\"access_token\":\"{jwt}\"}}"), token),
+            (&format!("inspect {jwt}.x.y"), token),
+            ("inspect a -p b", "TARGET `a` and `--profile b` name different profiles"),
             ("--client-secret hunter2", secret),
             ("login --client-secret=hunter2", secret),
             ("token a -p b", "TARGET `a` and `--profile b` name different profiles"),
@@ -339,7 +380,7 @@ mod tests {
         for (line, expected) in rows {
             let error = parsed(line).expect_err(line);
             let shown = error.to_string();
-            assert!(!shown.contains("hunter2"), "{shown}");
+            assert!(!shown.contains("hunter2") && !shown.contains("eyJ"), "{shown}");
             assert_eq!(error.exit_code(), 2, "for `{line}`");
             assert_eq!(as_error(&error).message(), expected);
         }

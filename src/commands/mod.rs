@@ -3,6 +3,7 @@
 mod discover;
 mod exec;
 mod generate;
+mod inspect;
 mod login;
 mod logout;
 mod manual;
@@ -54,6 +55,7 @@ pub fn run(cli: &Cli, ui: &Ui) -> Result<ExitCode> {
         Command::Logout(args) => logout::run(args, &settled(&args.request(global), "logout")?, ui),
         Command::Discover(args) => discover::run(&preview(&args.request(global))?, ui),
         Command::Verify(args) => verify::run(args, &args.request(global), ui),
+        Command::Inspect(args) => inspect::run(args, global, ui),
         Command::Uri(args) => uri::run(&args.uri, ui),
         Command::Profile(args) => profile::run(&args.command, global, ui),
         Command::Server(args) => server::run(&args.command, ui),

@@ -1,6 +1,6 @@
 //! `mdb-login server`: one file for each of its commands.
 
-mod check;
+pub mod check;
 
 use crate::cli::ServerCommand;
 use crate::error::Result;

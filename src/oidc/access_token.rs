@@ -2,18 +2,51 @@
 //!
 //! The flow does not depend on what is inside (RFC 6749 §1.4), but a token that MongoDB can never take must not be kept
 //! and handed out as if it were one: the server would answer with a bare "Authentication failed".
+//!
+//! [`rules`] is the one table of the server's rules, [`flaw`] what they can find and how that is said, [`mend`] what mends
+//! each at which provider, [`keys`] a provider's keys as a server has them, [`presented`] what stands around a token that
+//! was pasted.
+
+pub mod flaw;
+pub mod keys;
+pub mod mend;
+pub mod presented;
+pub mod rules;
 
 use serde_json::{Map, Value};
 
+use self::flaw::Flaw;
+use self::keys::Keys;
+use self::presented::Presented;
+use self::rules::{Evidence, Remark};
+use super::decode_jwt;
 use super::token::Clock;
-use super::{audiences, decode_jwt, shown};
+use crate::federation::{Authorization, IdentityProvider};
 use crate::secret::Secret;
-use crate::ui::foreign;
 
 /// What a token must be for.
 pub struct Expectation<'a> {
     pub issuer: &'a str,
     pub audience: &'a str,
+}
+
+impl Expectation<'_> {
+    /// Any server that expects this: how it names people and roles makes no difference here.
+    fn server(&self) -> IdentityProvider {
+        IdentityProvider {
+            issuer: self.issuer.to_owned(),
+            audience: self.audience.to_owned(),
+            auth_name_prefix: String::new(),
+            match_pattern: None,
+            client_id: None,
+            request_scopes: Vec::new(),
+            supports_human_flows: true,
+            principal_name: "sub".to_owned(),
+            authorization: Authorization::UserId,
+            log_claims: None,
+            jwks_poll_secs: None,
+        }
+    }
 }
 
 /// What a token says of itself, and when it ends. Not verified: the server does that, we have no say in it.
@@ -25,126 +58,64 @@ pub struct Verdict {
     pub server_would_refuse: Vec<String>,
 }
 
-/// Why a token is refused outright.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
-    /// Not a JWT. MongoDB has no way to take an opaque token.
-    #[error("the token is not a JWT that MongoDB could read: {0}")]
-    Opaque(String),
-    /// For somebody else.
-    #[error("the token is for {}, not for `{expected}`", list(found))]
-    Audience { found: Vec<String>, expected: String },
-    /// Of no use when it arrived.
-    #[error("the token had expired when it arrived")]
-    Expired,
-}
-
-impl Refusal {
-    /// Whether it is a token for Microsoft Graph, which is what Entra ID gives when no scope of the application's own is
-    /// asked for. It never validates anywhere else.
-    pub fn is_microsoft_graph(&self) -> bool {
-        const GRAPH: [&str; 2] = ["00000003-0000-0000-c000-000000000000", "https://graph.microsoft.com"];
-        matches!(self, Self::Audience { found, .. } if found.iter().any(|aud| GRAPH.contains(&aud.as_str())))
-    }
-}
-
-fn list(audiences: &[String]) -> String {
-    match audiences {
-        [] => "no audience (it has no `aud`)".to_owned(),
-        many => many.iter().map(|aud| format!("`{}`", foreign(aud))).collect::<Vec<_>>().join(", "),
-    }
-}
-
 /// How long a token is believed when neither the provider nor the token says so, in seconds.
 const UNKNOWN_LIFETIME: u64 = 300;
 
 /// Judges `token`, which arrived at `clock` with the stated lifetime `expires_in` (seconds).
+///
+/// # Errors
+/// Why it is of no use at all: it is not a JWT, which MongoDB has no way to take; it is for somebody else; it had expired
+/// when it arrived. What else a server would refuse is in the verdict, since servers change.
 pub fn judge(
     token: &Secret,
     expires_in: Option<u64>,
     clock: Clock,
     expected: &Expectation<'_>,
-) -> Result<Verdict, Refusal> {
-    let decoded = decode_jwt(token.expose()).map_err(Refusal::Opaque)?;
-    let claims = &decoded.claims;
-
-    let audiences = audiences(claims);
-    if !audiences.iter().any(|aud| aud == expected.audience) {
-        return Err(Refusal::Audience { found: audiences, expected: expected.audience.to_owned() });
+) -> Result<Verdict, Flaw> {
+    let claims = decode_jwt(token.expose()).map_err(Flaw::NotJwt)?.claims;
+    let expected_audience = || vec![expected.audience.to_owned()];
+    let mut server_would_refuse = Vec::new();
+    for flaw in flaws(token, clock.provider, expected) {
+        match flaw {
+            Flaw::Audience { .. } | Flaw::Expired(_) => return Err(flaw),
+            Flaw::AudienceType(_) => return Err(Flaw::Audience { found: Vec::new(), expected: expected_audience() }),
+            Flaw::ManyAudiences(found) if !found.iter().any(|aud| aud == expected.audience) => {
+                return Err(Flaw::Audience { found, expected: expected_audience() });
+            }
+            other => server_would_refuse.push(other.to_string()),
+        }
     }
-    let expires_at = match (time(claims, "exp"), expires_in) {
+    let expires_at = match (time(&claims, "exp"), expires_in) {
         (Some(exp), Some(lifetime)) => exp.min(clock.provider + lifetime),
         (Some(exp), None) => exp,
         (None, Some(lifetime)) => clock.provider + lifetime,
         (None, None) => clock.provider + UNKNOWN_LIFETIME,
     };
-    if expires_at <= clock.provider {
-        return Err(Refusal::Expired);
-    }
-    Ok(Verdict {
-        expires_at: clock.to_local(expires_at),
-        server_would_refuse: server_rules(&decoded.header, claims, audiences.len(), expected.issuer, clock.provider),
-    })
+    Ok(Verdict { expires_at: clock.to_local(expires_at), server_would_refuse })
 }
 
 /// Why any MongoDB server would refuse `token`, as far as the token itself tells; a clause each. `now` is unix seconds.
-pub fn refused_by_servers(token: &Secret, issuer: &str, now: u64) -> Vec<String> {
-    match decode_jwt(token.expose()) {
-        Ok(decoded) => {
-            let audiences = audiences(&decoded.claims).len();
-            server_rules(&decoded.header, &decoded.claims, audiences, issuer, now)
-        }
-        Err(reason) => vec![format!("it is not a JWT that MongoDB could read: {reason}")],
-    }
+pub fn refused_by_servers(token: &Secret, expected: &Expectation<'_>, now: u64) -> Vec<String> {
+    flaws(token, now, expected).iter().map(ToString::to_string).collect()
 }
 
-/// The checks of mongod's public JWT code (`src/mongo/crypto`: `jws_validated_token`, `jwt_types.idl`) that depend on
-/// nothing but the token.
-fn server_rules(
-    header: &Map<String, Value>,
-    claims: &Map<String, Value>,
-    audiences: usize,
-    issuer: &str,
-    now: u64,
-) -> Vec<String> {
-    const ALGORITHMS: [&str; 6] = ["RS256", "RS384", "RS512", "PS256", "ES256", "ES384"];
-    let mut broken = Vec::new();
-    if header.get("typ").is_some_and(|kind| kind != "JWT") {
-        broken.push(format!("its header `typ` is {} and must be `JWT` or absent", shown(header.get("typ"))));
-    }
-    if header.get("kid").and_then(Value::as_str).is_none_or(str::is_empty) {
-        broken.push("its header has no `kid`".to_owned());
-    }
-    if !header.get("alg").and_then(Value::as_str).is_some_and(|alg| ALGORITHMS.contains(&alg)) {
-        broken.push(format!(
-            "its algorithm is {}, and MongoDB takes {}",
-            shown(header.get("alg")),
-            ALGORITHMS.join(", ")
-        ));
-    }
-    if claims.get("iss").and_then(Value::as_str) != Some(issuer) {
-        broken.push(format!("its `iss` is {}, not `{}`", shown(claims.get("iss")), foreign(issuer)));
-    }
-    if claims.get("sub").and_then(Value::as_str).is_none() {
-        broken.push("it has no `sub`".to_owned());
-    }
-    if audiences > 1 {
-        broken.push("its `aud` names more than one audience".to_owned());
-    }
-    if time(claims, "exp").is_none() {
-        broken.push("it has no `exp`".to_owned());
-    }
-    // The server allows 60 s here.
-    if time(claims, "nbf").is_some_and(|from| from > now + 60) {
-        broken.push("its `nbf` lies in the future".to_owned());
-    }
-    broken
+/// What breaks the server's rules, without the provider's keys and without the server's configuration.
+fn flaws(token: &Secret, now: u64, expected: &Expectation<'_>) -> Vec<Flaw> {
+    let judged = rules::judge(&Evidence {
+        presented: &Presented::bare(token),
+        now,
+        clock: None,
+        keys: &Keys::Unknown(String::new()),
+        providers: &[expected.server()],
+        id_token_wanted: true,
+    });
+    let fatal = |judged: rules::Judged| if let Err(Remark::Fail(flaw)) = judged.outcome { Some(flaw) } else { None };
+    judged.into_iter().filter_map(fatal).collect()
 }
 
-/// A NumericDate (RFC 7519 §2), which may have a fraction.
+/// A NumericDate (RFC 7519 §2), which may have a fraction. What is no date in the next millennia counts as not said.
 fn time(claims: &Map<String, Value>, claim: &str) -> Option<u64> {
-    let value = claims.get(claim)?;
-    let seconds = value.as_u64().map(|seconds| seconds as f64).or_else(|| value.as_f64())?;
+    let seconds = claims.get(claim)?.as_f64()?;
     (0.0..1e11).contains(&seconds).then_some(seconds as u64)
 }
 
@@ -213,34 +184,22 @@ mod tests {
     #[test]
     fn opaque_foreign_and_dead_tokens_are_refused() {
         for (token, expected) in [
-            (
-                Secret::new("opaque"),
-                "the token is not a JWT that MongoDB could read: it is not a JWT (three parts, separated by dots)",
-            ),
-            (
-                Secret::new("a.b.c.d.e"),
-                "the token is not a JWT that MongoDB could read: it is an encrypted token (JWE), not a signed JWT",
-            ),
-            (Secret::new("e30.e30."), "the token is not a JWT that MongoDB could read: it has no signature"),
-            (
-                Secret::new("e30=.e30.c2ln"),
-                "the token is not a JWT that MongoDB could read: its header is not base64url",
-            ),
-            (
-                Secret::new("W10.e30.c2ln"),
-                "the token is not a JWT that MongoDB could read: its header cannot be read: it is not a JSON object",
-            ),
-            (jwt(good_header(), claims(json!({"aud": "other"}))), "the token is for `other`, not for `mongodb`"),
-            (jwt(good_header(), claims(json!({"aud": ["a", "b"]}))), "the token is for `a`, `b`, not for `mongodb`"),
+            (Secret::new("opaque"), "it is not a JWT (three parts, separated by dots)"),
+            (Secret::new("a.b.c.d.e"), "it is an encrypted token (JWE), not a signed JWT"),
+            (Secret::new("e30.e30."), "it has no signature"),
+            (Secret::new("e30=.e30.c2ln"), "its header is not base64url"),
+            (Secret::new("W10.e30.c2ln"), "its header cannot be read: it is not a JSON object"),
+            (jwt(good_header(), claims(json!({"aud": "other"}))), "it is for `other`, not for `mongodb`"),
+            (jwt(good_header(), claims(json!({"aud": ["a", "b"]}))), "it is for `a`, `b`, not for `mongodb`"),
             (
                 jwt(good_header(), claims(json!({"aud": null}))),
-                "the token is for no audience (it has no `aud`), not for `mongodb`",
+                "it is for no audience (its `aud` is missing or empty), not for `mongodb`",
             ),
             (
                 jwt(good_header(), claims(json!({"aud": {"x": "mongodb"}}))),
-                "the token is for no audience (it has no `aud`), not for `mongodb`",
+                "it is for no audience (its `aud` is missing or empty), not for `mongodb`",
             ),
-            (jwt(good_header(), claims(json!({"exp": NOW}))), "the token had expired when it arrived"),
+            (jwt(good_header(), claims(json!({"exp": NOW}))), "it expired 0 s ago"),
         ] {
             assert_eq!(judge(&token, None, CLOCK, &EXPECTED).unwrap_err().to_string(), expected);
         }
@@ -275,9 +234,13 @@ mod tests {
                 Some("its `iss` is `https://sts.windows.net/t/`, not `https://idp.example.com`"),
             ),
             (good_header(), json!({"sub": null}), Some("it has no `sub`")),
-            (good_header(), json!({"aud": ["mongodb", "account"]}), Some("its `aud` names more than one audience")),
+            (
+                good_header(),
+                json!({"aud": ["mongodb", "account"]}),
+                Some("its `aud` names more than one audience: `mongodb`, `account`"),
+            ),
             (good_header(), json!({"exp": null}), Some("it has no `exp`")),
-            (good_header(), json!({"nbf": NOW + 61}), Some("its `nbf` lies in the future")),
+            (good_header(), json!({"nbf": NOW + 61}), Some("its `nbf` lies in the future, by 1 min")),
             (good_header(), json!({"nbf": NOW + 60}), None),
         ] {
             let verdict = judge(&jwt(header.clone(), claims(patch.clone())), Some(600), CLOCK, &EXPECTED).unwrap();

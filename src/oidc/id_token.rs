@@ -54,7 +54,7 @@ pub fn verify(
     expected: &Expectation<'_>,
     now: u64,
 ) -> Result<Identity, Fault> {
-    let decoded = decode_jwt(id_token.expose()).map_err(|why| broken(&why))?;
+    let decoded = decode_jwt(id_token.expose()).map_err(|why| broken(&why.to_string()))?;
     not_an_access_token(&decoded.header)?;
     numeric_times(&decoded.claims)?;
     authorized_party(&decoded.claims, expected.client_id)?;
@@ -95,7 +95,7 @@ pub fn verify(
 /// It came over TLS from the token endpoint, which §3.1.3.7 point 6 accepts in place of the signature; so this needs no
 /// network, and the successor refresh token is safe before anything can go wrong.
 pub fn unchanged(id_token: &Secret, issuer: &str, subject: &str, audience: &[String]) -> Result<(), Fault> {
-    let claims = decode_jwt(id_token.expose()).map_err(|why| broken(&why))?.claims;
+    let claims = decode_jwt(id_token.expose()).map_err(|why| broken(&why.to_string()))?.claims;
     let changed =
         |claim: &str| broken(&format!("its `{claim}` is not that of the sign-in; this is not the same session"));
     if claims.get("iss").and_then(Value::as_str) != Some(issuer) {

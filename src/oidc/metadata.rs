@@ -6,7 +6,7 @@ use openidconnect::core::{CoreJsonWebKey, CoreJsonWebKeySet, CoreJwsSigningAlgor
 use serde_json::{Map, Value};
 use url::Url;
 
-use super::token::retry_after;
+use super::token::{Clock, retry_after};
 use super::{Fault, Outcome, json, shown};
 use crate::http::{Http, is_loopback, shown_url};
 use crate::ui::foreign;
@@ -70,14 +70,13 @@ pub async fn discover(http: &Http, issuer: &str) -> Result<ProviderMetadata, Fau
 /// request; a second one, to the RFC 8414 address, only after a 404.
 pub async fn fetch(http: &Http, issuer: &str) -> Result<Vec<u8>, Fault> {
     let [openid, oauth] = well_known(issuer)?;
-    let (status, body, retry_after) = get(http, "issuer", &openid).await?;
-    let (url, status, body, retry_after) = if status == 404 {
-        let (status, body, retry_after) = get(http, "issuer", &oauth).await?;
-        (oauth, status, body, retry_after)
-    } else {
-        (openid, status, body, retry_after)
+    let answer = get(http, "issuer", &openid).await?;
+    let (url, answer) = match answer.status {
+        404 => (&oauth, get(http, "issuer", &oauth).await?),
+        _ => (&openid, answer),
     };
     let shown = shown_url(url.as_str());
+    let Answer { status, body, retry_after, .. } = answer;
     match status {
         200 => Ok(body),
         408 | 425 | 429 | 500.. => Err(Fault::Unavailable {
@@ -100,7 +99,7 @@ pub async fn fetch(http: &Http, issuer: &str) -> Result<Vec<u8>, Fault> {
 }
 
 /// The two places where metadata may lie: OIDC Discovery §4 appends to the issuer, RFC 8414 §3.1 inserts before its path.
-fn well_known(issuer: &str) -> Result<[Url; 2], Fault> {
+pub(super) fn well_known(issuer: &str) -> Result<[Url; 2], Fault> {
     let invalid = || Fault::unsupported("issuer", "it is not a URL");
     let base = Url::parse(issuer).map_err(|_| invalid())?;
     let trimmed = issuer.strip_suffix('/').unwrap_or(issuer);
@@ -110,8 +109,16 @@ fn well_known(issuer: &str) -> Result<[Url; 2], Fault> {
     Ok([openid, oauth])
 }
 
-/// `what` is to blame if `url` cannot be asked. Gives status, body, and `Retry-After`.
-async fn get(http: &Http, what: &str, url: &Url) -> Result<(u16, Vec<u8>, Option<u64>), Fault> {
+/// What came of a GET, whatever its status.
+pub(super) struct Answer {
+    pub status: u16,
+    pub body: Vec<u8>,
+    pub retry_after: Option<u64>,
+    pub clock: Clock,
+}
+
+/// `what` is to blame if `url` cannot be asked.
+pub(super) async fn get(http: &Http, what: &str, url: &Url) -> Result<Answer, Fault> {
     let request = Request::builder()
         .method(Method::GET)
         .uri(url.as_str())
@@ -119,8 +126,8 @@ async fn get(http: &Http, what: &str, url: &Url) -> Result<(u16, Vec<u8>, Option
         .body(Vec::new())
         .map_err(|_| Fault::unsupported(what, "it cannot be turned into a request"))?;
     let response = http.send(request).await?;
-    let retry_after = retry_after(response.headers());
-    Ok((response.status().as_u16(), response.into_body(), retry_after))
+    let (retry_after, clock) = (retry_after(response.headers()), Clock::of(response.headers()));
+    Ok(Answer { status: response.status().as_u16(), body: response.into_body(), retry_after, clock })
 }
 
 /// Judges a discovery document fetched for `issuer`.
@@ -204,7 +211,7 @@ fn required_endpoint(map: &Map<String, Value>, field: &str) -> Result<Url, Fault
 }
 
 /// RFC 8414 §2 and MongoDB's rules for clients: https everywhere, except on this machine.
-fn endpoint(map: &Map<String, Value>, field: &str) -> Result<Option<Url>, Fault> {
+pub(super) fn endpoint(map: &Map<String, Value>, field: &str) -> Result<Option<Url>, Fault> {
     let broken =
         |why: &str| Fault::broken(format!("metadata field `{field}`"), format!("{} {why}", shown(map.get(field))));
     let text = match map.get(field) {
@@ -234,7 +241,7 @@ fn texts(map: &Map<String, Value>, field: &str) -> Option<Vec<String>> {
 
 /// RFC 8725 §3.1: an allow-list of our own. No `none`, and no HMAC: a public client has no secret, and an HMAC keyed
 /// with a public RSA key is the classic forgery.
-fn accepted_algorithms() -> [(&'static str, CoreJwsSigningAlgorithm); 9] {
+pub(super) fn accepted_algorithms() -> [(&'static str, CoreJwsSigningAlgorithm); 9] {
     use CoreJwsSigningAlgorithm as Alg;
     [
         ("RS256", Alg::RsaSsaPkcs1V15Sha256),
@@ -265,7 +272,7 @@ pub struct KeySet(pub(super) CoreJsonWebKeySet);
 
 /// Fetches the provider's signing keys. One request.
 pub async fn fetch_keys(http: &Http, provider: &ProviderMetadata) -> Result<KeySet, Fault> {
-    let (status, body, retry_after) = get(http, "metadata field `jwks_uri`", &provider.jwks_uri).await?;
+    let Answer { status, body, retry_after, .. } = get(http, "metadata field `jwks_uri`", &provider.jwks_uri).await?;
     if status != 200 {
         return Err(Fault::Unavailable {
             why: format!("{} answered with status {status}", shown_url(provider.jwks_uri.as_str())),

@@ -7,7 +7,7 @@
 //! | `device` | device authorization and polling | RFC 8628 |
 //! | `token` | token endpoint: its answers, refresh, revocation | RFC 6749 §5, §6, RFC 7009 |
 //! | `id_token` | signature and claims of an ID token | OIDC Core §3.1.3.7, §12.2 |
-//! | `access_token` | would MongoDB take this access token | RFC 7519, MongoDB's server rules |
+//! | `access_token/` | would MongoDB take this token: the one table of its server's rules, and what mends each | RFC 7519, MongoDB's server |
 //! | `logout` | the provider's own sign-out page | OIDC RP-Initiated Logout §2 |
 //! | `json` | JSON without room for two readings | RFC 8725 §2.6 |
 //!
@@ -128,38 +128,55 @@ pub fn unguessable(bytes: u32) -> Secret {
     Secret::new(CsrfToken::new_random_len(bytes).into_secret())
 }
 
-/// Header and claims of a compact JWS, decoded and *not* verified.
+/// A compact JWS, decoded and *not* verified.
 pub struct DecodedJwt {
     pub header: Map<String, Value>,
     pub claims: Map<String, Value>,
+    signature: Vec<u8>,
+}
+
+/// Why a text is no JWT that can be read. Says what is wrong with its form and quotes nothing of it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotJwt {
+    #[error("{TOO_LONG}")]
+    TooLong,
+    #[error("it is an encrypted token (JWE), not a signed JWT")]
+    Encrypted,
+    #[error("it is not a JWT (three parts, separated by dots)")]
+    Opaque,
+    #[error("it has no signature")]
+    Unsigned,
+    #[error("its {0} is not base64url")]
+    NotBase64url(&'static str),
+    #[error("its {part} cannot be read: {why}")]
+    NotJson { part: &'static str, why: String },
 }
 
 /// The longest token, in bytes: more than a MongoDB server takes in its first message, and fits any keyring.
 const TOKEN_MAX: usize = 16 * 1024;
 const TOO_LONG: &str = "it is longer than 16 KiB";
 
-/// Decodes a JWT without verifying anything (RFC 7519 §7.2 steps 1-9).
-///
-/// The error says what is wrong with its form and quotes nothing of it.
-pub fn decode_jwt(token: &str) -> Result<DecodedJwt, String> {
+/// Decodes a JWT without verifying anything (RFC 7519 §7.2 steps 1-9). One that is too long or unsigned is none.
+pub fn decode_jwt(token: &str) -> Result<DecodedJwt, NotJwt> {
     if token.len() > TOKEN_MAX {
-        return Err(TOO_LONG.to_owned());
+        return Err(NotJwt::TooLong);
     }
+    let decoded = decode(token)?;
+    if decoded.signature.is_empty() { Err(NotJwt::Unsigned) } else { Ok(decoded) }
+}
+
+/// As [`decode_jwt`], for whoever wants to see what is wrong with a token that is too long or unsigned.
+fn decode(token: &str) -> Result<DecodedJwt, NotJwt> {
     let parts: Vec<&str> = token.split('.').collect();
     let (header, claims, signature) = match parts.as_slice() {
         [header, claims, signature] => (header, claims, signature),
-        [_, _, _, _, _] => return Err("it is an encrypted token (JWE), not a signed JWT".to_owned()),
-        _ => return Err("it is not a JWT (three parts, separated by dots)".to_owned()),
+        [_, _, _, _, _] => return Err(NotJwt::Encrypted),
+        _ => return Err(NotJwt::Opaque),
     };
-    if signature.is_empty() {
-        return Err("it has no signature".to_owned());
-    }
-    let part = |name: &str, text: &str| {
-        let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| format!("its {name} is not base64url"))?;
-        json::object(&bytes).map_err(|why| format!("its {name} cannot be read: {why}"))
-    };
-    URL_SAFE_NO_PAD.decode(signature).map_err(|_| "its signature is not base64url".to_owned())?;
-    Ok(DecodedJwt { header: part("header", header)?, claims: part("payload", claims)? })
+    let bytes = |part, text: &str| URL_SAFE_NO_PAD.decode(text).map_err(|_| NotJwt::NotBase64url(part));
+    let object = |part, text| json::object(&bytes(part, text)?).map_err(|why| NotJwt::NotJson { part, why });
+    let (header, claims) = (object("header", header)?, object("payload", claims)?);
+    Ok(DecodedJwt { header, claims, signature: bytes("signature", signature)? })
 }
 
 /// The `aud` claim, which may be one text or a list of them (RFC 7519 §4.1.3). Anything else is no audience.

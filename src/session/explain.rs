@@ -6,9 +6,12 @@ use super::Session;
 use crate::error::{Error, Kind};
 use crate::http::CertificateFlaw;
 use crate::oidc::Fault;
-use crate::oidc::access_token::Refusal;
+use crate::oidc::NotJwt;
+use crate::oidc::access_token::flaw::Flaw;
+use crate::oidc::access_token::mend::mend;
 use crate::settings::schema::{self, Setting, Shape};
 use crate::ui::{foreign, shell_quoted};
+use crate::vendor::Vendor;
 
 /// What a fault has met.
 #[derive(Clone, Copy)]
@@ -137,33 +140,39 @@ impl Session<'_> {
         }
     }
 
-    /// Explains why the token itself is of no use to MongoDB, and which setting of which provider mends it.
-    pub(super) fn explain_token(&self, refusal: &Refusal) -> Error {
+    /// Explains why the token itself is of no use to MongoDB: what mends it at the provider, and what in the profile.
+    pub(super) fn explain_token(&self, flaw: &Flaw) -> Error {
+        let vendor = Vendor::of(&self.settings.issuer);
         let error = Error::new(Kind::RuleBroken, "the provider's access token is of no use to MongoDB")
-            .because_of(refusal.to_string());
-        match refusal {
-            Refusal::Opaque(_) => error
-                .hint("Okta: use a custom authorization server (issuer `https://<domain>/oauth2/<id>`), not the org server")
-                .hint(format!(
-                    "Auth0 and others: ask for an API, with {} or `--auth-param audience=IDENTIFIER`",
+            .because_of(flaw.to_string());
+        let error = mend(flaw, vendor).into_iter().fold(error, Error::hint);
+        match flaw {
+            Flaw::NotJwt(NotJwt::Opaque | NotJwt::Encrypted) => {
+                let api = format!(
+                    "to ask for an API: {} or `--auth-param audience=IDENTIFIER`",
                     self.set(&schema::RESOURCE, "IDENTIFIER")
-                ))
-                .hint(format!("Ping, Google and others without JWT access tokens: {}, and set the server up for ID tokens", self.set(&schema::ID_TOKEN, "true"))),
-            Refusal::Audience { .. } if refusal.is_microsoft_graph() => error.hint(format!(
-                "Entra ID gives a Microsoft Graph token unless a scope of the application is asked for: {}",
+                );
+                let id_token = format!("to hand out the ID token: {}", self.set(&schema::ID_TOKEN, "true"));
+                match vendor {
+                    Vendor::Auth0 => error.hint(api),
+                    Vendor::Ping | Vendor::Google => error.hint(id_token),
+                    Vendor::Generic => error.hint(api).hint(id_token),
+                    Vendor::Entra | Vendor::Okta | Vendor::Keycloak => error,
+                }
+            }
+            Flaw::Audience { .. } if flaw.is_microsoft_graph() => error.hint(format!(
+                "to ask for it: {}",
                 self.set(&schema::SCOPE, &format!("{}/.default openid offline_access", self.settings.client_id))
             )),
-            Refusal::Audience { found, .. } => {
-                let error = match found.as_slice() {
-                    [one] => error.hint(format!(
-                        "if that is the audience the MongoDB server is configured with: {}",
-                        self.set(&schema::AUDIENCE, &foreign(one))
-                    )),
-                    _ => error,
-                };
-                error.hint("Keycloak: add an audience mapper to the client; Okta: set the authorization server's audience; Entra ID: ask for `<client id>/.default`")
-            }
-            Refusal::Expired => error.hint("compare this computer's clock with the provider's"),
+            Flaw::Audience { found, .. } => match found.as_slice() {
+                [one] => error.hint(format!(
+                    "if that is the audience the MongoDB server is configured with: {}",
+                    self.set(&schema::AUDIENCE, &foreign(one))
+                )),
+                _ => error,
+            },
+            Flaw::Expired(_) => error.hint("compare this computer's clock with the provider's"),
+            _ => error,
         }
     }
 }

@@ -45,8 +45,8 @@ pub fn hand_out(
         (&answer.access_token, answer.expires_in)
     };
     let expected = access_token::Expectation { issuer: &settings.issuer, audience: &settings.audience };
-    let verdict = access_token::judge(token, expires_in, answer.clock, &expected)
-        .map_err(|refusal| session.explain_token(&refusal))?;
+    let verdict =
+        access_token::judge(token, expires_in, answer.clock, &expected).map_err(|flaw| session.explain_token(&flaw))?;
     let mut remarks = Vec::new();
     if answer.clock.difference() > 0 {
         remarks.push(format!(

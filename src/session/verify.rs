@@ -5,7 +5,7 @@ use crate::clock::unix_now;
 use crate::error::{Error, Kind, Result};
 use crate::mongo::client::Verified;
 use crate::mongo::uri::Uri;
-use crate::oidc::access_token;
+use crate::oidc::access_token::{self, Expectation};
 use crate::store::cache::CachedToken;
 use crate::ui::foreign;
 
@@ -39,7 +39,8 @@ impl Session<'_> {
     fn explain_refused_token(&self, uri: &Uri, token: &CachedToken) -> Error {
         let mut error =
             Error::new(Kind::Denied, format!("`{}` refused the token: authentication failed", foreign(&uri.server())));
-        for reason in access_token::refused_by_servers(&token.token, &token.issuer, unix_now()) {
+        let expected = Expectation { issuer: &token.issuer, audience: &token.audience };
+        for reason in access_token::refused_by_servers(&token.token, &expected, unix_now()) {
             error = error.because_of(reason);
         }
         // A server names one provider of people; a token of another is no good there.
@@ -57,6 +58,7 @@ impl Session<'_> {
         }
         error
             .hint(format!("its audience is `{}`: the server's `audience` must be the same", foreign(&token.audience)))
+            .hint(format!("run `{}` to have it judged rule by rule", self.command("inspect")))
             .hint("the server's log says why, in a line of the component ACCESS; ask whoever runs it")
     }
 }

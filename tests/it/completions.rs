@@ -58,6 +58,7 @@ fn without_a_command_both_commands_and_profiles_are_offered() {
         "logout",
         "discover",
         "verify",
+        "inspect",
         "uri",
         "profile",
         "server",

@@ -88,6 +88,12 @@ fn every_object_is_as_documented() {
             w.run(["discover", &format!("mongodb://ada@{}", w.server.address()), "--json"]).exits(5)
         }),
         ("verify", |w| w.run(["verify", &w.server.uri(), "--json", "--privileges"]).exits(0)),
+        ("inspect", |w| w.run(["inspect", "--json"]).exits(0)),
+        ("inspect", |w| {
+            std::fs::write(w.ada.sandbox.home().join("token.jwt"), "opaque").unwrap();
+            w.run(["inspect", "token.jwt", "--json"]).exits(5)
+        }),
+        ("inspect", |w| w.run(["inspect", "--offline", "--no-group-claim", "--json"]).exits(7)),
         ("uri", |w| w.run(["uri", "mongodb://db.example.com/?tls=true", "--json"]).exits(0)),
         ("man", |w| w.run(["man", "--dir", "man", "--json"]).exits(0)),
         ("exec-print-env", |w| w.run(["exec", "--print-env", "--json"]).exits(0)),

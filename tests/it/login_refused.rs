@@ -147,10 +147,10 @@ fn an_access_token_that_mongodb_cannot_take_is_refused_with_what_mends_it() {
         --- stderr
         [INVITATION]
         error: the provider's access token is of no use to MongoDB
-          caused by: the token is not a JWT that MongoDB could read: it is not a JWT (three parts, separated by dots)
-        hint: Okta: use a custom authorization server (issuer `https://<domain>/oauth2/<id>`), not the org server
-        hint: Auth0 and others: ask for an API, with `--resource IDENTIFIER` or `--auth-param audience=IDENTIFIER`
-        hint: Ping, Google and others without JWT access tokens: `--id-token`, and set the server up for ID tokens
+          caused by: it is not a JWT (three parts, separated by dots)
+        hint: have the provider give JWTs as access tokens (Okta: a custom authorization server; Auth0: an API of your own), or hand out the ID token and set the server up for ID tokens
+        hint: to ask for an API: `--resource IDENTIFIER` or `--auth-param audience=IDENTIFIER`
+        hint: to hand out the ID token: `--id-token`
         ",
     );
     refused(
@@ -160,9 +160,9 @@ fn an_access_token_that_mongodb_cannot_take_is_refused_with_what_mends_it() {
         --- stderr
         [INVITATION]
         error: the provider's access token is of no use to MongoDB
-          caused by: the token is for `other`, not for `mongodb-tools`
+          caused by: it is for `other`, not for `mongodb-tools`
+        hint: have the provider put the server's audience into access tokens (Keycloak: an audience mapper; Okta: the authorization server's audience), or set the server's `audience` to that of the tokens
         hint: if that is the audience the MongoDB server is configured with: `--audience other`
-        hint: Keycloak: add an audience mapper to the client; Okta: set the authorization server's audience; Entra ID: ask for `<client id>/.default`
         ",
     );
     refused(
@@ -172,8 +172,9 @@ fn an_access_token_that_mongodb_cannot_take_is_refused_with_what_mends_it() {
         --- stderr
         [INVITATION]
         error: the provider's access token is of no use to MongoDB
-          caused by: the token is for `https://graph.microsoft.com`, not for `mongodb-tools`
-        hint: Entra ID gives a Microsoft Graph token unless a scope of the application is asked for: `--scope mongodb-tools/.default --scope openid --scope offline_access`
+          caused by: it is for `https://graph.microsoft.com` (Microsoft Graph), not for `mongodb-tools`
+        hint: ask for a scope of your own application, `<client id>/.default`: where none is asked for, Entra ID gives a token for Microsoft Graph, which nobody else can verify
+        hint: to ask for it: `--scope mongodb-tools/.default --scope openid --scope offline_access`
         ",
     );
 }

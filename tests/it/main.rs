@@ -39,6 +39,7 @@ mod exec;
 mod bad_input;
 mod cases;
 mod hot_path;
+mod inspect;
 mod json;
 mod logout;
 mod profile;

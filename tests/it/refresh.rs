@@ -129,7 +129,7 @@ fn an_access_token_that_mongodb_cannot_take_is_withheld_and_the_session_kept() {
         behaviour.access_token.claims = Patch::merge(json!({ "aud": "https://graph.microsoft.com" }));
     };
     type Turn = fn(&mut crate::support::idp::Behaviour);
-    for (turn, part) in [(opaque as Turn, "is not a JWT"), (elsewhere, "a Microsoft Graph token")] {
+    for (turn, part) in [(opaque as Turn, "is not a JWT"), (elsewhere, "(Microsoft Graph)")] {
         let ada = SignedIn::stale();
         ada.idp.change(turn);
         let outcome = ada.run(["token"]).exits(10);

@@ -522,6 +522,7 @@ fn a_refused_token_is_renewed_once_and_then_explained() {
         --- stderr
         error: `mongodb://[SERVER]` refused the token: authentication failed
         hint: its audience is `mongodb-tools`: the server's `audience` must be the same
+        hint: run `mdb-login inspect mongodb://[SERVER]/` to have it judged rule by rule
         hint: the server's log says why, in a line of the component ACCESS; ask whoever runs it
     ");
     assert_eq!(idp.grants("refresh_token"), 1);

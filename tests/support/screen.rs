@@ -66,11 +66,29 @@ pub fn screen(sandbox: &Sandbox, width: u16, arguments: &[&str]) -> String {
     sandbox.shown(status, &text)
 }
 
-/// What can be copied is not broken, so one word may stick out.
+/// What can be copied is not broken, so one word may stick out, behind its label. Errors and hints are the terminal's to
+/// break: they are as whole in a log.
 fn is_too_long(line: &str, width: u16) -> bool {
-    line.chars().count() > usize::from(width) && line.trim_start().contains(' ')
+    let is_said = ["error: ", "  caused by: ", "hint: ", "warning: "].iter().any(|head| line.starts_with(head));
+    let text = line.trim_start().rsplit("  ").next().unwrap_or_default();
+    line.chars().count() > usize::from(width) && text.contains(' ') && !is_said
 }
 
 fn picture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/screens").join(format!("{name}.txt"))
+}
+
+#[test]
+fn a_line_that_could_have_been_broken_is_too_long() {
+    for (line, expected) in [
+        ("ok  label  one two three", true),
+        ("ok  label  https://a.example/one-two-three", false),
+        ("           https://a.example/one-two-three", false),
+        ("           one https://a.example/one-two-three", true),
+        ("error: one two three four five", false),
+        ("errors one two three four five", true),
+        ("ok  label  one", false),
+    ] {
+        assert_eq!(is_too_long(line, 20), expected, "{line}");
+    }
 }

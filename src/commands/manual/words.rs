@@ -33,7 +33,7 @@ fn point(text: &str) -> Item {
 }
 
 fn is_session_command(names: &[&str]) -> bool {
-    matches!(names, ["login" | "token" | "exec" | "status" | "logout" | "verify"])
+    matches!(names, ["login" | "token" | "exec" | "status" | "logout" | "verify" | "inspect"])
 }
 
 pub fn exit_status(names: &[&str]) -> Vec<Item> {
@@ -50,6 +50,7 @@ pub fn exit_status(names: &[&str]) -> Vec<Item> {
         ["server", "check"] => {
             "The server would start with the file, and people or programs could sign in. There may be warnings."
         }
+        ["inspect"] => "A MongoDB server would take the token. Warnings change nothing about that.",
         ["logout"] => {
             "The session is gone from this machine, or there was none. Whether the provider revoked it is \
                        said on stderr, and in the object that `--json` prints."
@@ -60,7 +61,7 @@ pub fn exit_status(names: &[&str]) -> Vec<Item> {
     let kinds: Vec<Kind> = match names {
         [] => Kind::ALL.to_vec(),
         ["login"] => all_but(&[CannotStart, NotFound]),
-        ["token"] | ["status"] | ["verify"] => all_but(&[PortTaken, CannotStart, NotFound]),
+        ["token"] | ["status"] | ["verify"] | ["inspect"] => all_but(&[PortTaken, CannotStart, NotFound]),
         ["exec"] => all_but(&[PortTaken]),
         ["discover"] => vec![Failed, Usage, Config, Denied, Unavailable, RuleBroken],
         ["logout"] => vec![Failed, Usage, Config, TimedOut, Store, PortTaken, Interrupted],
@@ -76,6 +77,13 @@ pub fn exit_status(names: &[&str]) -> Vec<Item> {
             "The numbers, and the names that `--json` gives them in `error.code`, are an interface: they keep their \
              meaning. So do the fields of the objects that `--json` prints on stdout while their `schema` is 1; others may \
              be added. Where `mdb-login token` fails, it prints nothing on stdout.",
+        ));
+    }
+    if names == ["inspect"] {
+        items.push(text(
+            "A rule that is broken is 5; where nobody can say, 7 (the provider's keys could not be had) or 3 (nobody has said \
+             what the server expects). What was found out is on stdout in each of these cases. With a configuration that a \
+             server would not start with it is 3, too, and the token is not looked at.",
         ));
     }
     if matches!(names, [] | ["exec"]) {
@@ -308,6 +316,15 @@ pub fn files(names: &[&str]) -> Vec<Item> {
         [] => vec![config, state, servers, run],
         ["exec"] => vec![config, state, servers, run],
         ["login" | "verify" | "token" | "status" | "logout"] => vec![config, state, servers],
+        ["inspect"] => {
+            let token = term(
+                "TARGET",
+                "A file that holds a token. A word is the name of a profile first and of a file second; with a `/` it is \
+                 always a file. Drivers send such a file as it is, so a line break at its end breaks a rule; on stdin it is \
+                 only remarked.",
+            );
+            vec![config, state, servers, token]
+        }
         ["discover"] => vec![config],
         ["uri"] => vec![text("None is read or written.")],
         ["server", "check"] => vec![term(
@@ -376,6 +393,17 @@ pub fn security(names: &[&str]) -> Vec<Item> {
             "Of the file only what is about identity providers is printed: names, issuers, audiences. A client secret that \
              somebody has put there is named and not shown; the server has no use for one.",
         )],
+        ["inspect"] => vec![
+            text(
+                "The token goes nowhere, and neither it nor its signature is printed; what stands in it is: names, groups, \
+                 addresses. Its claims are those of whoever has made it until the rule `signature` says that it is the \
+                 provider's.",
+            ),
+            text(
+                "The provider's public keys are asked for at the issuer that the settings or the server's configuration name. \
+                 One that only the token names is not gone to: a token could otherwise send you anywhere.",
+            ),
+        ],
         ["uri"] => vec![text("What is printed holds no token. A user name is left out.")],
         ["status"] => vec![text("Prints no tokens. It does print account names and providers.")],
         ["logout"] => vec![text(
@@ -474,8 +502,42 @@ pub fn more_examples(names: &[&str]) -> Vec<Item> {
             ),
         ],
         ["exec"] => recipes(),
+        ["inspect"] => rules_of_the_server(),
         _ => Vec::new(),
     }
+}
+
+/// What `inspect` looks at, by the names that its object has for them.
+fn rules_of_the_server() -> Vec<Item> {
+    vec![
+        text(
+            "The rules, as `--json` calls them, each with `result` (`ok`, `warn`, `fail`, or `skip` for what could not be \
+             looked at), `message`, and `mend` where there is something to be done:",
+        ),
+        term("form, length", "A signed JWT and nothing else, of at most 16 KiB. No member may be there twice."),
+        term(
+            "type, algorithm, key_id",
+            "The header: `typ` is `JWT` or absent; RS256, RS384, RS512, PS256, in the newest servers ES256 and ES384; a `kid`.",
+        ),
+        term(
+            "issuer, audience, subject",
+            "`iss` and `aud` as the server has them, byte for byte, and one audience only; a `sub`.",
+        ),
+        term("expiry, not_before", "`exp` without leeway, by the provider's clock; `nbf` with a minute's."),
+        term(
+            "key_set, key, signature",
+            "The provider's keys as a server loads them, where one bad key spoils all; the one of the `kid`; and that it has signed.",
+        ),
+        term("principal, groups", "The claims that name the user and the roles: a text; a text or a list of texts."),
+        term(
+            "clock, lifetime, purpose",
+            "Warnings only: this computer's clock, a life that is very short or very long, an ID token in an access token's place.",
+        ),
+        text(
+            "The object also has `token` (`header` and `claims`, not verified), `provider` (which entry of the configuration \
+             it is for), `user` and `roles` as MongoDB will call them, and `accepted`: true, false, or null where nobody can say.",
+        ),
+    ]
 }
 
 /// How each of MongoDB's tools is run with `exec`.

@@ -13,7 +13,7 @@ use crate::ui::{Ui, foreign};
 pub fn run(args: &CheckArgs, ui: &Ui) -> Result<()> {
     let file = TextFile::read(&args.file)?;
     let reading = federation::read_for(file.text(), args.server_version);
-    let fault = reading.findings.iter().find(|finding| finding.mark == Mark::Fail);
+    let fault = fault(&file, &reading.findings);
     if ui.json {
         ui.object(object(&file, &reading, args.server_version))?;
     } else {
@@ -23,7 +23,13 @@ pub fn run(args: &CheckArgs, ui: &Ui) -> Result<()> {
         }
         ui.data(report::report(&sections, Page::of_stdout()).as_bytes())?;
     }
-    fault.map_or(Ok(()), |fault| Err(Error::new(Kind::Config, format!("{}: {}", place(&file, fault), sentence(fault)))))
+    fault.map_or(Ok(()), Err)
+}
+
+/// The first thing that a server would not bear.
+pub fn fault(file: &TextFile, findings: &[Finding]) -> Option<Error> {
+    let fault = findings.iter().find(|finding| finding.mark == Mark::Fail)?;
+    Some(Error::new(Kind::Config, format!("{}: {}", place(file, fault), sentence(fault))))
 }
 
 fn place(file: &TextFile, finding: &Finding) -> String {

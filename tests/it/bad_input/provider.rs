@@ -240,7 +240,7 @@ fn id_tokens() -> Vec<Row> {
         header(87, json!({"typ": "at+jwt"}), "its header `typ` is `at+jwt`"),
     ];
     let opaque = |behaviour: &mut Behaviour| behaviour.access_token.instead = Some("opaque-token-0123456789".into());
-    rows.push(behaving(88, "an opaque access token", opaque, 10, "the token is not a JWT that MongoDB could read"));
+    rows.push(behaving(88, "an opaque access token", opaque, 10, "it is not a JWT (three parts, separated by dots)"));
     let graph = |behaviour: &mut Behaviour| {
         behaviour.access_token.claims = Patch::merge(json!({"aud": "00000003-0000-0000-c000-000000000000"}));
     };
