@@ -8,7 +8,8 @@ use saphyr_parser::{Event, Parser, ScalarStyle, Span, Tag};
 use super::tree::{Characters, DEPTH_MAX, Entry, Finding, Node, Position, Text, Value};
 use crate::ui::foreign;
 
-/// Reads the first document of `text`; what is wrong goes to `findings`. `None` where there is no tree to go by.
+/// Reads the first document of `text`; what is wrong goes to `findings`. `None` where there is no tree to go by, which is
+/// said there.
 pub(super) fn read(text: &str, findings: &mut Vec<Finding>) -> Option<Node> {
     let source: Vec<char> = text.chars().collect();
     let mut builder = Builder { source: &source, open: Vec::new(), root: None };
@@ -31,6 +32,9 @@ pub(super) fn read(text: &str, findings: &mut Vec<Finding>) -> Option<Node> {
             findings.push(*finding);
             return None;
         }
+    }
+    if builder.root.is_none() {
+        findings.push(Finding::fail(Position::START, "", "the file has no value in it"));
     }
     builder.root
 }
