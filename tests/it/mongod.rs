@@ -3,6 +3,7 @@
 
 pub mod client;
 mod commands;
+mod configuration;
 pub mod keys;
 mod sign_in;
 mod token;

@@ -1,5 +1,6 @@
 //! `mdb-login server check`: what it says of configurations, good and broken.
 
+mod agreement;
 mod broken;
 
 use serde_json::{Value, json};

@@ -10,8 +10,10 @@ mod authentication;
 pub mod behaviour;
 mod certificate;
 mod commands;
+mod configuration;
 mod data;
 mod failure;
+mod json;
 mod jwks;
 mod refusal;
 mod server;
@@ -48,6 +50,21 @@ impl Mongod {
     pub fn start_with(idp: &Idp, change: impl FnOnce(&mut Behaviour)) -> Self {
         let mut behaviour = Behaviour::trusting(idp.issuer());
         change(&mut behaviour);
+        Self::launch(behaviour)
+    }
+
+    /// A server that is started from a file, `mongod.conf` or the same as JSON, and told the rest of its behaviour: the roles
+    /// that exist, for instance. The port is not that of the file.
+    ///
+    /// # Errors
+    /// Why the server does not start.
+    pub fn start_from_config(text: &str, change: impl FnOnce(&mut Behaviour)) -> Result<Self, String> {
+        let mut behaviour = Behaviour::configured(configuration::read(text)?);
+        change(&mut behaviour);
+        Ok(Self::launch(behaviour))
+    }
+
+    fn launch(behaviour: Behaviour) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let shared = Arc::new(Shared::new(listener.local_addr().unwrap(), behaviour));
         let theirs = Arc::clone(&shared);

@@ -9,29 +9,60 @@ use crate::cases::each;
 use crate::support::cmd::Sandbox;
 
 /// A file and the findings that it must have, in order: `mark path: words`, of which the words may be the beginning.
-struct Row {
-    text: String,
-    release: &'static str,
-    expected: &'static [&'static str],
+pub(super) struct Row {
+    pub text: String,
+    pub release: &'static str,
+    pub expected: &'static [&'static str],
+    pub server: Server,
+}
+
+/// What a server does that is started from the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Server {
+    /// It starts if there is no failure, and not otherwise.
+    Agrees,
+    /// It starts although there is a failure, because nobody can sign in for this reason.
+    StartsInVain(&'static str),
+    /// It does not start although there are warnings only, for this reason.
+    Refuses(&'static str),
+    /// It is not started from this: another form, or another release than the test server's.
+    IsNotAsked,
 }
 
 /// [`GOOD`] with the first occurrence of each text replaced.
-fn good(edits: &[(&str, &str)], expected: &'static [&'static str]) -> Row {
+pub(super) fn good(edits: &[(&str, &str)], expected: &'static [&'static str]) -> Row {
     let edited = edits.iter().fold(GOOD.to_owned(), |text, (from, to)| {
         assert!(text.contains(from), "`{from}` is not in the file");
         text.replacen(from, to, 1)
     });
-    Row { text: edited, release: "8.0", expected }
+    file(&edited, expected)
 }
 
 /// A whole file.
-fn file(text: &str, expected: &'static [&'static str]) -> Row {
-    Row { text: text.to_owned(), release: "8.0", expected }
+pub(super) fn file(text: &str, expected: &'static [&'static str]) -> Row {
+    Row { text: text.to_owned(), release: "8.0", expected, server: Server::Agrees }
 }
 
 impl Row {
     fn of(self, release: &'static str) -> Self {
-        Self { release, ..self }
+        Self { release, server: Server::IsNotAsked, ..self }
+    }
+
+    /// For a release that the test server is like, and that knows more than the usual one of these rows.
+    pub fn newer(self) -> Self {
+        Self { release: "8.1", ..self }
+    }
+
+    fn starts_in_vain(self, why: &'static str) -> Self {
+        Self { server: Server::StartsInVain(why), ..self }
+    }
+
+    fn refused(self, why: &'static str) -> Self {
+        Self { server: Server::Refuses(why), ..self }
+    }
+
+    fn no_file(self) -> Self {
+        Self { server: Server::IsNotAsked, ..self }
     }
 }
 
@@ -39,9 +70,9 @@ impl Row {
 const TWO_FOR_PEOPLE: (&str, &str) = ("\"supportsHumanFlows\": false", "\"clientId\": \"0oa2\"");
 
 /// A JSON list with one good provider, for what it stands in.
-const LIST: &str = r#"[{"issuer": "https://a.example", "audience": "m", "authNamePrefix": "a", "clientId": "c", "authorizationClaim": "g"}]"#;
+pub(super) const LIST: &str = r#"[{"issuer": "https://a.example", "audience": "m", "authNamePrefix": "a", "clientId": "c", "authorizationClaim": "g"}]"#;
 
-fn rows() -> Vec<Row> {
+pub(super) fn rows() -> Vec<Row> {
     [fields(), issuers(), together(), releases(), json(), yaml(), parameters(), forms()].into_iter().flatten().collect()
 }
 
@@ -71,7 +102,8 @@ fn fields() -> Vec<Row> {
             &["fail oidcIdentityProviders[0]: `authorizationClaim` is missing"],
         ),
         good(&[("[ {", "[ ▸{"), ("\"0oa1\"", "null")], &["fail oidcIdentityProviders[0]: `clientId` is missing"]),
-        good(&[("\"corp\"", "▸\"\"")], &["fail oidcIdentityProviders[0].authNamePrefix: is empty"]),
+        good(&[("\"corp\"", "▸\"\"")], &["fail oidcIdentityProviders[0].authNamePrefix: is empty"])
+            .starts_in_vain("users would have no prefix"),
         good(
             &[("\"corp\"", "▸\"corp/eu\"")],
             &["fail oidcIdentityProviders[0].authNamePrefix: `/` is not allowed in it"],
@@ -102,7 +134,8 @@ fn fields() -> Vec<Row> {
         good(
             &[("\"mongodb\"", "▸\"mongodb \"")],
             &["fail oidcIdentityProviders[0].audience: begins or ends with a blank"],
-        ),
+        )
+        .starts_in_vain("no token has that audience"),
         with(
             "\"requestScopes\": ▸\"openid\"",
             &["fail oidcIdentityProviders[0].requestScopes: must be a list of strings, not a string"],
@@ -115,7 +148,8 @@ fn fields() -> Vec<Row> {
             "\"requestScopes\": [▸\"a b\"]",
             &["warn oidcIdentityProviders[0].requestScopes[0]: a scope has no blanks in it"],
         ),
-        with("\"requestScopes\": [\"a\", ▸\"\"]", &["fail oidcIdentityProviders[0].requestScopes[1]: is empty"]),
+        with("\"requestScopes\": [\"a\", ▸\"\"]", &["fail oidcIdentityProviders[0].requestScopes[1]: is empty"])
+            .starts_in_vain("no provider has that scope"),
         with(
             "\"logClaims\": ▸\"iss\"",
             &["fail oidcIdentityProviders[0].logClaims: must be a list of strings, not a string"],
@@ -166,8 +200,11 @@ fn fields() -> Vec<Row> {
 
 /// Issuers that no token has.
 fn issuers() -> Vec<Row> {
-    let issuer = |text: &str, expected| good(&[("\"https://login.example.com\"", &format!("▸\"{text}\""))], expected);
-    let of_entra = |text: &str, expected| {
+    let issuer = |text: &str, expected: &'static [&'static str]| {
+        let row = good(&[("\"https://login.example.com\"", &format!("▸\"{text}\""))], expected);
+        if expected[0].starts_with("fail") { row.starts_in_vain("no token has that issuer") } else { row }
+    };
+    let of_entra = |text: &str, expected: &'static [&'static str]| {
         let row = issuer(text, expected);
         Row { text: row.text.replacen("\"0oa1\"", "\"0oa1\", \"requestScopes\": [\"0oa1/.default\"]", 1), ..row }
     };
@@ -293,7 +330,7 @@ fn together() -> Vec<Row> {
             "▸\"(?i)@a$\"",
             "\"@b$\"",
             &["warn oidcIdentityProviders[0].matchPattern: Percona Server for MongoDB refuses flags in a pattern"],
-        ),
+        ).refused("Percona's regular expressions are ECMAScript's"),
         patterns(
             "\"@a$\"",
             "▸\"@a$\"",
@@ -307,7 +344,7 @@ fn together() -> Vec<Row> {
             &[
                 "warn oidcIdentityProviders[1].matchPattern: Percona Server for MongoDB refuses a pattern behind `oidcIdentityProviders[0]`",
             ],
-        ),
+        ).refused("the order is a rule of Percona's"),
     ]
 }
 
@@ -399,14 +436,14 @@ fn yaml() -> Vec<Row> {
         valued(
             "▸{ __exec: /bin/idps, type: string }",
             &["warn oidcIdentityProviders: comes from elsewhere when the server starts"],
-        ),
+        ).refused("only `--configExpand` allows it"),
         valued("▸5", &["fail oidcIdentityProviders: must be a list, not a number"]),
         valued("▸~", &["fail oidcIdentityProviders: must be a list, not null"]),
         valued(
             "▸!mine 'x'",
             &["fail oidcIdentityProviders: is a value with the tag `!mine`, which is not followed here"],
         ),
-        valued("&idps '▸[]'\nother: *idps", &["warn oidcIdentityProviders: the list is empty"]),
+        valued("&idps '▸[]'", &["warn oidcIdentityProviders: the list is empty"]),
         file(
             "idps: &idps 'x'\nsetParameter:\n  authenticationMechanisms: A,MONGODB-OIDC\n  oidcIdentityProviders: ▸*idps\n",
             &["fail oidcIdentityProviders: is an alias (`*`), which is not followed here"],
@@ -428,14 +465,20 @@ fn yaml() -> Vec<Row> {
             &[("'[ {", "▸'[ {"), ("} ]'\n", "} ]\n")],
             &["fail : not YAML: while scanning a quoted scalar, found unexpected end of stream"],
         ),
+        file(&format!("{{\"setParameter\": {{\"authenticationMechanisms\": \"A,MONGODB-OIDC\", \"oidcIdentityProviders\": ▸{LIST}}}}}"), &["fail oidcIdentityProviders: must be a string, not a list"]),
+        file(
+            &format!("systemLog:\n  path: &idps '{LIST}'\nsetParameter:\n  authenticationMechanisms: A,MONGODB-OIDC\n  oidcIdentityProviders: ▸*idps\n"),
+            &["fail oidcIdentityProviders: is an alias (`*`), which is not followed here"],
+        )
+        .starts_in_vain("of the program alone: it follows no alias"),
         file("▸just words\n", &["fail : this is no configuration of a server"]),
         file(
             "- ▸a\n- ▸b\n",
             &["fail oidcIdentityProviders[0]: must be an object", "fail oidcIdentityProviders[1]: must be an object"],
         ),
-        file("▸", &["fail : the file is empty"]),
-        file("▸ \n\n", &["fail : the file is empty"]),
-        file("▸net:\n  port: 27017\n", &["fail : no `oidcIdentityProviders` in it"]),
+        file("▸", &["fail : the file is empty"]).starts_in_vain("nothing is set"),
+        file("▸ \n\n", &["fail : the file is empty"]).starts_in_vain("nothing is set"),
+        file("▸net:\n  port: 27017\n", &["fail : no `oidcIdentityProviders` in it"]).starts_in_vain("no provider is set"),
     ]
 }
 
@@ -443,8 +486,10 @@ fn yaml() -> Vec<Row> {
 fn parameters() -> Vec<Row> {
     let mechanisms = |text: &str, expected| good(&[("SCRAM-SHA-256,MONGODB-OIDC", text)], expected);
     vec![
-        mechanisms("▸SCRAM-SHA-256", &["fail authenticationMechanisms: MONGODB-OIDC is not in it"]),
-        mechanisms("▸SCRAM-SHA-256,MONGODB_OIDC", &["fail authenticationMechanisms: MONGODB-OIDC is not in it"]),
+        mechanisms("▸SCRAM-SHA-256", &["fail authenticationMechanisms: MONGODB-OIDC is not in it"])
+            .starts_in_vain("the mechanism is not on"),
+        mechanisms("▸SCRAM-SHA-256,MONGODB_OIDC", &["fail authenticationMechanisms: MONGODB-OIDC is not in it"])
+            .starts_in_vain("the mechanism is not on"),
         mechanisms("▸MONGODB-OIDC", &["warn authenticationMechanisms: MONGODB-OIDC is the only mechanism"]),
         mechanisms("▸SCRAM-SHA-256, MONGODB-OIDC", &["warn authenticationMechanisms: a blank beside a comma"]),
         mechanisms("▸[SCRAM-SHA-256, MONGODB-OIDC]", &["fail authenticationMechanisms: must be a string, not a list"]),
@@ -468,7 +513,8 @@ fn parameters() -> Vec<Row> {
             &format!("net:\n  port: 1\n▸oidcIdentityProviders: '{LIST}'\n"),
             &["fail oidcIdentityProviders: a server's file has this under `setParameter`"],
         ),
-        file("a: &a {}\nsetParameter: ▸*a\n", &["fail setParameter: is an alias (`*`), which is not followed here"]),
+        file("a: &a {}\nsetParameter: ▸*a\n", &["fail setParameter: is an alias (`*`), which is not followed here"])
+            .starts_in_vain("of the program alone: it follows no alias"),
     ]
 }
 
@@ -476,12 +522,11 @@ fn parameters() -> Vec<Row> {
 fn forms() -> Vec<Row> {
     let bad = |text: &str| text.replace("\"m\"", "▸\" m\"");
     let blank: &[&str] = &["fail oidcIdentityProviders[0].audience: begins or ends with a blank"];
-    vec![
+    let rows = vec![
         file(&bad(LIST), blank),
         file(&bad(&format!("{{\n  \"oidcIdentityProviders\": {LIST}\n}}")), blank),
         file(&bad(&format!("\u{feff}{LIST}\r\n")), blank),
         file(&bad(&LIST.replace("}]", "}\r\n]").replace(", ", ",\r\n")), blank),
-        file(&format!("{{\"setParameter\": {{\"authenticationMechanisms\": \"A,MONGODB-OIDC\", \"oidcIdentityProviders\": ▸{LIST}}}}}"), &["fail oidcIdentityProviders: must be a string, not a list"]),
         file(&format!("{{\"setParameter\": 1, \"oidcIdentityProviders\": {}}}", bad(LIST)), blank),
         file(&bad(&format!("mongod --auth --setParameter authenticationMechanisms=A,MONGODB-OIDC \\\n  --setParameter 'oidcIdentityProviders={LIST}'\n")), blank),
         file(
@@ -502,11 +547,12 @@ fn forms() -> Vec<Row> {
             r#"{"auth": {"deploymentAuthMechanisms": ["SCRAM-SHA-256", "MONGODB-OIDC"]}, "oidcProviderConfigs": [{"authNamePrefix": "a", "audience": "m", ▸"issuer": "https://a.example", "clientId": "c", "useAuthorizationClaim": false}]}"#,
             &["fail oidcProviderConfigs[0].issuer: unknown field `issuer`"],
         ),
-    ]
+    ];
+    rows.into_iter().map(Row::no_file).collect()
 }
 
 /// The text without marks, and the places of the marks: line and column from 1, in characters.
-fn unmarked(text: &str) -> (String, Vec<(u64, u64)>) {
+pub(super) fn unmarked(text: &str) -> (String, Vec<(u64, u64)>) {
     let (mut plain, mut places, mut line, mut column) = (String::new(), Vec::new(), 1, 1);
     for c in text.chars() {
         match c {

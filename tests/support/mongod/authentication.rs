@@ -179,7 +179,9 @@ fn choose<'a>(providers: &'a [IdentityProvider], principal: Option<&str>) -> Res
     let for_people: Vec<_> = providers.iter().filter(|provider| provider.supports_human_flows).collect();
     let candidates = if for_people.is_empty() { providers.iter().collect() } else { for_people };
     let fits = |provider: &&IdentityProvider| match (&provider.match_pattern, principal) {
-        (Some(pattern), Some(principal)) => principal.contains(pattern),
+        (Some(pattern), Some(principal)) => {
+            regress::Regex::new(pattern).is_ok_and(|pattern| pattern.find(principal).is_some())
+        }
         (None, Some(_)) => true,
         (_, None) => false,
     };

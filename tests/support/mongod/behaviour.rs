@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::configuration::Configuration;
+
 /// The mechanism's name, in `authenticationMechanisms` and in `saslStart`.
 pub(super) const MONGODB_OIDC: &str = "MONGODB-OIDC";
 
@@ -56,6 +58,17 @@ impl Behaviour {
         }
     }
 
+    /// What a file says, and otherwise no role and no user.
+    pub(super) fn configured(configuration: Configuration) -> Self {
+        Self {
+            mechanisms: configuration.mechanisms,
+            identity_providers: configuration.identity_providers,
+            jwks_quiet: configuration.jwks_quiet,
+            roles: Vec::new(),
+            ..Self::trusting("")
+        }
+    }
+
     pub(super) fn offers(&self, mechanism: &str) -> bool {
         self.mechanisms.iter().any(|known| known == mechanism)
     }
@@ -101,7 +114,7 @@ pub struct IdentityProvider {
     pub audience: String,
     /// In front of the names of users and roles, with a slash.
     pub auth_name_prefix: String,
-    /// Searched for in the user name that the client gives; plain text, where the real server takes a regular expression.
+    /// A regular expression that is searched in the user name that the client gives.
     pub match_pattern: Option<String>,
     /// Left out for an identity provider that is there for machines only.
     pub client_id: Option<String>,
