@@ -17,7 +17,7 @@ use clap_complete::engine::{ArgValueCandidates, ArgValueCompleter};
 
 pub use complete::{complete, script};
 pub use flags::{BrowserArgs, HostArgs, NetworkArgs, SessionArgs, SignInArgs};
-pub use parse::{parse, parse_cached, report};
+pub use parse::{parse, parse_cached, report, version};
 pub use server::{CheckArgs, ServerArgs, ServerCommand};
 
 use crate::mongo::uri::is_connection_string;
@@ -123,6 +123,7 @@ pub enum Command {
     Verify(VerifyArgs),
     Inspect(InspectArgs),
     Uri(UriArgs),
+    Doctor(DoctorArgs),
     Profile(ProfileArgs),
     Server(ServerArgs),
     Completions(CompletionsArgs),
@@ -412,6 +413,30 @@ pub struct UriArgs {
     /// Connection string
     #[arg(value_name = "URI")]
     pub uri: String,
+}
+
+/// Look for what is wrong, and say what to do
+///
+/// Looks at everything that a sign-in and a token depend on: this program and its settings, the redirect port and the
+/// browser, the provider, keyring and files, the MongoDB server if there is a connection string. All of it at the same
+/// time, within 12 seconds; what cannot be looked at is told, and keeps nothing else from being looked at.
+///
+/// Asks nobody to sign in or to unlock anything, renews nothing, and stores nothing. What it prints can be shown to
+/// others: no secret is in it, no name of yours, no part of your home folder's path. Ends with the exit code of the first
+/// failure on the page; warnings are no failures.
+#[derive(Args, Debug)]
+#[command(after_long_help = "\
+Examples:
+  mdb-login doctor
+  mdb-login doctor prod
+  mdb-login doctor mongodb+srv://cluster0.example.mongodb.net --json")]
+pub struct DoctorArgs {
+    #[command(flatten)]
+    pub target: TargetArg,
+    #[command(flatten)]
+    pub hosts: HostArgs,
+    #[command(flatten)]
+    pub session: SessionArgs,
 }
 
 /// Show and change profiles

@@ -9,6 +9,7 @@ use std::io;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use hyper_util::client::proxy::matcher::Matcher;
 use oauth2::{HttpRequest, HttpResponse};
 use reqwest::redirect::Policy;
 use rustls::CertificateError;
@@ -131,7 +132,43 @@ impl Http {
     }
 }
 
-fn certificates(path: &Path) -> Result<Vec<reqwest::Certificate>> {
+/// A proxy that requests go through.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Proxied {
+    /// Its URL, without credentials.
+    pub shown: String,
+    pub host: String,
+    pub port: u16,
+}
+
+/// The proxy that requests to the issuer go through, by the rules of the client: they are the same library's.
+pub fn proxied(options: &HttpOptions<'_>) -> Option<Proxied> {
+    let issuer = Url::parse(options.issuer).ok().filter(|issuer| !is_loopback(issuer))?;
+    let rules = match options.proxy {
+        Some(proxy) => {
+            let except = ["NO_PROXY", "no_proxy"].iter().find_map(|name| std::env::var(name).ok());
+            Matcher::builder().all(proxy.to_owned()).no(except.unwrap_or_default()).build()
+        }
+        None => Matcher::from_system(),
+    };
+    let proxy = rules.intercept(&issuer.as_str().parse().ok()?)?;
+    let (uri, host) = (proxy.uri(), proxy.uri().host()?);
+    let scheme = uri.scheme_str().unwrap_or("http");
+    let usual = match scheme {
+        "http" => 80,
+        "https" => 443,
+        _ => 1080,
+    };
+    let port = uri.port_u16().unwrap_or(usual);
+    let bare = host.trim_start_matches('[').trim_end_matches(']').to_owned();
+    Some(Proxied { shown: format!("{scheme}://{host}:{port}"), host: bare, port })
+}
+
+/// Reads certificate authorities.
+///
+/// # Errors
+/// [`Kind::Config`] for a file that cannot be read, is no PEM, or holds none.
+pub fn certificates(path: &Path) -> Result<Vec<reqwest::Certificate>> {
     let shown = foreign(&path.display().to_string());
     let bytes = std::fs::read(path)
         .map_err(|error| Error::new(Kind::Config, format!("cannot read the CA file `{shown}`")).because(error))?;
@@ -209,6 +246,19 @@ mod tests {
     fn a_url_is_shown_without_its_parameters() {
         assert_eq!(shown_url("https://idp.example.com/a?code=secret#x"), "https://idp.example.com/a");
         assert_eq!(shown_url("https://idp.example.com/a#frag"), "https://idp.example.com/a");
+    }
+
+    #[test]
+    fn a_proxy_is_shown_without_its_password_and_never_for_this_machine() {
+        let proxied = |issuer, proxy| {
+            proxied(&HttpOptions { issuer, ca_file: None, proxy: Some(proxy), timeout: Duration::from_secs(1) })
+        };
+        let of = |proxy| proxied("https://idp.example.com", proxy).map(|proxy| (proxy.shown, proxy.host, proxy.port));
+        let expected = |shown: &str, host: &str, port| Some((shown.to_owned(), host.to_owned(), port));
+        assert_eq!(of("http://ada:hunter2@proxy:3128"), expected("http://proxy:3128", "proxy", 3128));
+        assert_eq!(of("http://proxy"), expected("http://proxy:80", "proxy", 80));
+        assert_eq!(of("socks5h://[::1]"), expected("socks5h://[::1]:1080", "::1", 1080));
+        assert_eq!(proxied("http://127.0.0.1:9/x", "http://proxy"), None);
     }
 
     #[test]

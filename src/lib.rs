@@ -8,6 +8,7 @@ mod atomic_file;
 mod cli;
 mod clock;
 mod commands;
+mod doctor;
 mod error;
 mod event_loop;
 mod federation;
@@ -30,9 +31,14 @@ mod vendor;
 use std::process::ExitCode;
 
 /// Answers `mdb-login token` with a cached access token. `None` if that is not what was typed, or if there is none that
-/// is fresh enough, or if anything at all is not in order: [`run`] knows what to do then, and what to say.
+/// is fresh enough, or if anything at all is not in order: [`run`] knows what to do then, and what to say. Answers
+/// `mdb-login --version`, too: of two files in one folder each has to say its own.
 pub fn run_cached() -> Option<ExitCode> {
     hide_memory();
+    if let Some(version) = cli::version(std::env::args_os()) {
+        let ui = ui::Ui { json: false, quiet: false, no_input: true };
+        return Some(finish(ui.data(version.as_bytes()).map(|()| ExitCode::SUCCESS), &ui));
+    }
     let cli = cli::parse_cached(std::env::args_os())?;
     let ui = cli.global.ui();
     commands::run_cached(&cli, &ui).map(|result| finish(result.map(|()| ExitCode::SUCCESS), &ui))

@@ -6,8 +6,8 @@
 //!
 //! This is the only room that knows both the flows and the store, and the place where policy lives.
 
-mod client_secret;
-mod explain;
+pub mod client_secret;
+pub mod explain;
 pub mod inspect;
 mod keep;
 pub mod meant;
@@ -20,7 +20,6 @@ mod verify;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use serde_json::Value;
 pub use sign_in::SignedIn;
 pub use sign_out::{Revocation, SignedOut};
 
@@ -29,13 +28,13 @@ use crate::error::{Error, Kind, Result};
 use crate::event_loop::block_on;
 use crate::http::{Http, HttpOptions};
 use crate::oidc::token::ClientIdentity;
-use crate::settings::{Origin, SESSION_SETTINGS, Settings, TARGET, schema};
+use crate::settings::Settings;
 use crate::signals;
 use crate::store::cache::{self, CachedToken};
 use crate::store::index::{self, IndexEntry};
 use crate::store::lock::{LockKind, SessionLock, Waited};
 use crate::store::{Backend, Patience, SessionId, SessionKey, SessionRecord, Store, Trouble};
-use crate::ui::{Ui, shell_quoted};
+use crate::ui::Ui;
 
 /// One session as the settings describe it; it may or may not exist yet.
 pub struct Session<'a> {
@@ -111,31 +110,9 @@ impl<'a> Session<'a> {
         index::read(&self.state_dir, &self.id).map_err(|trouble| self.explain_stored(trouble))
     }
 
-    /// The complete command for this session, to be pasted into a shell. `name` may be followed by flags of its own.
-    ///
-    /// Names the profile, and the flags without which it would mean another session: what the environment and the
-    /// profile say comes back by itself.
+    /// The complete command for this session, as [`Settings::command`] has it.
     pub fn command(&self, name: &str) -> String {
-        let mut words = vec!["mdb-login".to_owned(), name.to_owned()];
-        if let Some(profile) = &self.settings.profile {
-            words.extend(["--profile".to_owned(), shell_quoted(profile)]);
-        }
-        for setting in [&schema::URI].into_iter().chain(SESSION_SETTINGS).chain([&schema::STORE]) {
-            let Origin::Flag(flag) = self.settings.origin(setting.key) else { continue };
-            if *flag != TARGET {
-                words.push((*flag).to_owned());
-            }
-            match setting.show(self.settings) {
-                Value::String(text) => words.push(shell_quoted(&text)),
-                // One flag takes all of the words.
-                Value::Array(list) => {
-                    let list: Vec<&str> = list.iter().filter_map(Value::as_str).collect();
-                    words.push(shell_quoted(&list.join(" ")));
-                }
-                _ => {}
-            }
-        }
-        words.join(" ")
+        self.settings.command(name)
     }
 
     /// The session's name in messages.

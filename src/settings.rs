@@ -13,6 +13,7 @@ pub mod schema;
 mod values;
 
 use std::env;
+use std::ffi::OsString;
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -31,6 +32,7 @@ use crate::mongo::uri::Uri;
 pub use crate::store::StoreChoice;
 use crate::store::pins::{self, Pin};
 use crate::store::{SessionId, SessionKey};
+use crate::ui::shell_quoted;
 
 /// Everything that can be chosen, immutable once resolved. [`Settings::origin`] says where a value came from.
 #[derive(Clone, Debug)]
@@ -225,6 +227,33 @@ impl Settings {
         profile.chain(settings).collect()
     }
 
+    /// The complete command for this session, to be pasted into a shell. `name` may be followed by flags of its own.
+    ///
+    /// Names the profile, and the flags without which it would mean another session: what the environment and the
+    /// profile say comes back by itself.
+    pub fn command(&self, name: &str) -> String {
+        let mut words = vec!["mdb-login".to_owned(), name.to_owned()];
+        if let Some(profile) = &self.profile {
+            words.extend(["--profile".to_owned(), shell_quoted(profile)]);
+        }
+        for setting in [&schema::URI].into_iter().chain(SESSION_SETTINGS).chain([&schema::STORE]) {
+            let Origin::Flag(flag) = self.origin(setting.key) else { continue };
+            if *flag != TARGET {
+                words.push((*flag).to_owned());
+            }
+            match setting.show(self) {
+                Value::String(text) => words.push(shell_quoted(&text)),
+                // One flag takes all of the words.
+                Value::Array(list) => {
+                    let list: Vec<&str> = list.iter().filter_map(Value::as_str).collect();
+                    words.push(shell_quoted(&list.join(" ")));
+                }
+                _ => {}
+            }
+        }
+        words.join(" ")
+    }
+
     /// The connection string, for what cannot do without one.
     ///
     /// # Errors
@@ -286,6 +315,32 @@ pub fn preview(request: &Request) -> Result<Settings> {
     compose(request, |layers| layers.compose())
 }
 
+/// As [`preview`], for whoever goes on in any case: the settings as far as they are right, and everything that is wrong.
+pub fn what_is_right(request: &Request) -> (Settings, Vec<Error>) {
+    let mut wrong = Vec::new();
+    let source = load().unwrap_or_else(|error| {
+        wrong.push(error);
+        None
+    });
+    let config = source.as_ref().and_then(|source| source.parse().map_err(|error| wrong.push(error)).ok());
+    let mut request = request.clone();
+    let mut environment: fn(&str) -> Option<OsString> = |name| env::var_os(name);
+    if !wrong.is_empty() {
+        // That its profiles are not there would be told twice.
+        request.profile = None;
+        environment = |name| env::var_os(name).filter(|_| name != "MDB_LOGIN_PROFILE");
+    }
+    let layers = Layers { request: &request, config: config.as_ref(), environment: &environment, accepted: &accepted };
+    let (settings, more) = layers.compose_what_is_right();
+    (settings, wrong.into_iter().chain(more).collect())
+}
+
+/// What these flags say and what is built in, whatever this machine says.
+#[cfg(test)]
+pub fn of_flags(request: &Request) -> Settings {
+    Layers { request, config: None, environment: &|_| None, accepted: &|_| Ok(None) }.compose().unwrap()
+}
+
 /// That what a server says could be used as settings.
 ///
 /// # Errors
@@ -303,8 +358,11 @@ pub fn check_pin(pin: &Pin) -> Result<()> {
 fn compose(request: &Request, how: fn(&Layers<'_>) -> Result<Settings>) -> Result<Settings> {
     let source = load()?;
     let config = source.as_ref().map(file::Source::parse).transpose()?;
-    let accepted = |uri: &Uri| pins::read(&dirs::state_dir()?, &uri.server(), uri.user().as_deref());
     how(&Layers { request, config: config.as_ref(), environment: &|name| env::var_os(name), accepted: &accepted })
+}
+
+fn accepted(uri: &Uri) -> Result<Option<Pin>> {
+    pins::read(&dirs::state_dir()?, &uri.server(), uri.user().as_deref())
 }
 
 /// The settings of the profile that `is_meant`, with those flags of `request` that may be for several providers at once:

@@ -5,7 +5,8 @@
 use clap::{Args, ValueHint};
 
 use super::{
-    DiscoverArgs, ExecArgs, GlobalArgs, InspectArgs, LoginArgs, LogoutArgs, StatusArgs, TokenArgs, VerifyArgs,
+    DiscoverArgs, DoctorArgs, ExecArgs, GlobalArgs, InspectArgs, LoginArgs, LogoutArgs, StatusArgs, TokenArgs,
+    VerifyArgs,
 };
 use crate::settings::{Request, StoreChoice, schema};
 
@@ -116,6 +117,14 @@ impl LoginArgs {
         list(&mut request, &schema::AUTH_PARAM, &flags.auth_param);
         switch(&mut request, flags.no_nonce, &schema::NONCE, "--no-nonce", "false");
         one(&mut request, &schema::TIMEOUT, &flags.timeout);
+        request
+    }
+}
+
+impl DoctorArgs {
+    pub fn request(&self, global: &GlobalArgs) -> Request {
+        let mut request = self.session.request(global);
+        list(&mut request, &schema::ALLOWED_HOST, &self.hosts.trust_host);
         request
     }
 }

@@ -9,7 +9,8 @@ use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, Subcommand};
 
 use super::{
-    Cli, Command, ExecArgs, GlobalArgs, LoginArgs, LogoutArgs, StatusArgs, TokenArgs, TokenSource, VerifyArgs, complete,
+    Cli, Command, DoctorArgs, ExecArgs, GlobalArgs, LoginArgs, LogoutArgs, StatusArgs, TokenArgs, TokenSource,
+    VerifyArgs, complete,
 };
 use crate::error::{Error, Kind};
 use crate::mongo::uri::is_connection_string;
@@ -26,6 +27,7 @@ const COMMANDS: &[&str] = &[
     "verify",
     "inspect",
     "uri",
+    "doctor",
     "profile",
     "server",
     "completions",
@@ -68,7 +70,8 @@ fn target(command: &Command) -> Option<(Option<String>, Option<&String>)> {
         | Command::Exec(ExecArgs { target, session, .. })
         | Command::Status(StatusArgs { target, session, .. })
         | Command::Logout(LogoutArgs { target, session, .. })
-        | Command::Verify(VerifyArgs { target, session, .. }) => Some((target.target.clone(), session.uri.as_ref())),
+        | Command::Verify(VerifyArgs { target, session, .. })
+        | Command::Doctor(DoctorArgs { target, session, .. }) => Some((target.target.clone(), session.uri.as_ref())),
         Command::Inspect(args) => {
             let target = args.target.clone().filter(|_| args.source() == TokenSource::Session);
             Some((target, args.session.uri.as_ref()))
@@ -104,6 +107,13 @@ fn with_target(mut cli: Cli) -> Result<Cli, clap::Error> {
         }
         (None, _) => Ok(cli),
     }
+}
+
+/// What `--version` prints, if that is all that is asked.
+pub fn version(args: impl IntoIterator<Item = OsString>) -> Option<&'static str> {
+    let mut args = args.into_iter().skip(1);
+    let is_asked = args.next().is_some_and(|arg| arg == "--version" || arg == "-V") && args.next().is_none();
+    is_asked.then_some(concat!("mdb-login ", env!("CARGO_PKG_VERSION"), "\n"))
 }
 
 /// The line with the one command that prompts and hooks call.
@@ -344,6 +354,7 @@ mod tests {
                 Command::Verify(_) => "verify",
                 Command::Inspect(_) => "inspect",
                 Command::Uri(_) => "uri",
+                Command::Doctor(_) => "doctor",
                 Command::Profile(_) => "profile",
                 Command::Server(_) => "server",
                 Command::Completions(_) => "completions",

@@ -1,6 +1,7 @@
 //! One file a command: what it does with a session, and what it says about it.
 
 mod discover;
+mod doctor;
 mod exec;
 mod generate;
 mod inspect;
@@ -57,6 +58,7 @@ pub fn run(cli: &Cli, ui: &Ui) -> Result<ExitCode> {
         Command::Verify(args) => verify::run(args, &args.request(global), ui),
         Command::Inspect(args) => inspect::run(args, global, ui),
         Command::Uri(args) => uri::run(&args.uri, ui),
+        Command::Doctor(args) => doctor::run(args.request(global), ui),
         Command::Profile(args) => profile::run(&args.command, global, ui),
         Command::Server(args) => server::run(&args.command, ui),
         Command::Completions(args) => generate::completions(args, ui),

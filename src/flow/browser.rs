@@ -63,6 +63,31 @@ pub async fn open(choice: &BrowserChoice, link: &str) -> Result<bool, BrowserErr
     result.map(|()| true)
 }
 
+/// The program that would open a link: found, and not started. `None` if none is wanted.
+pub fn launcher(choice: &BrowserChoice) -> Result<Option<String>, BrowserError> {
+    let path = env::var_os("PATH");
+    let shown = |program: &Path| crate::ui::foreign(&program.to_string_lossy());
+    match choice {
+        BrowserChoice::None => Ok(None),
+        BrowserChoice::Command(argv) => {
+            let command = command(argv, "http://localhost:1/", path.as_deref())?;
+            let program = Path::new(command.get_program());
+            // A path is taken as it stands, and looked at when it is run.
+            if is_executable(program) { Ok(Some(shown(program))) } else { Err(BrowserError::NotFound(shown(program))) }
+        }
+        #[cfg(not(any(windows, target_os = "macos")))]
+        BrowserChoice::System => open::commands("http://localhost:1/")
+            .iter()
+            .find_map(|launcher| {
+                find(launcher.get_program().to_str()?, path.as_deref()).filter(|file| is_executable(file))
+            })
+            .map(|file| Some(shown(&file)))
+            .ok_or(BrowserError::NoLauncher(None)),
+        #[cfg(any(windows, target_os = "macos"))]
+        BrowserChoice::System => Ok(Some("the desktop".to_owned())),
+    }
+}
+
 /// The listener's own links: loopback, and made of characters that no shell, option parser or URL parser treats
 /// specially. The brackets are those of `[::1]`.
 fn is_local(link: &str) -> bool {

@@ -18,6 +18,7 @@ mod sockets;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -185,6 +186,11 @@ impl Listener {
     }
 
     /// The port that is listened on.
+    /// What is listened on.
+    pub fn addresses(&self) -> Vec<IpAddr> {
+        self.bound.sockets.iter().filter_map(|socket| Some(socket.local_addr().ok()?.ip())).collect()
+    }
+
     pub fn port(&self) -> u16 {
         self.bound.port
     }

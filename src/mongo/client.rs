@@ -51,6 +51,14 @@ pub struct IdpInfo {
     pub request_scopes: Vec<String>,
 }
 
+/// What a server that was only asked for its provider gives away.
+#[derive(Clone, Debug)]
+pub struct Looked {
+    pub info: IdpInfo,
+    /// `maxWireVersion` of its `hello`, which tells the release.
+    pub max_wire_version: Option<i32>,
+}
+
 impl IdpInfo {
     /// More than any URL, name and list of scopes need; the driver takes what the wire can carry, 48 MB.
     const MAX: usize = 16 * 1024;
@@ -124,6 +132,11 @@ impl Target<'_> {
     /// Asks the server which identity provider people sign in to, for the user name of the connection string. Nothing
     /// but that name is sent, so any server may be asked.
     pub async fn discover(&self) -> Result<IdpInfo> {
+        self.look().await.map(|looked| looked.info)
+    }
+
+    /// The same, with what else there is to see on the way.
+    pub async fn look(&self) -> Result<Looked> {
         let mut options = self.resolve().await?;
         let heard: Arc<Mutex<Option<IdpInfo>>> = Arc::default();
         let ear = Arc::clone(&heard);
@@ -142,10 +155,14 @@ impl Target<'_> {
         // The driver's rule guards tokens, and none is sent.
         credential.mechanism_properties = Some(doc! { "ALLOWED_HOSTS": names(&options) });
         options.credential = Some(credential);
-        let result = self.converse(options, |client| async move { ping(&client).await }).await;
+        let last_words = Arc::default();
+        let result = self.converse(options, &last_words, |client| async move { ping(&client).await }).await;
         let answer = lock(&heard).take();
         match (answer, result) {
-            (Some(info), _) => info.within_reason(&self.shown()),
+            (Some(info), _) => {
+                let info = info.within_reason(&self.shown())?;
+                Ok(Looked { info, max_wire_version: lock(&last_words).max_wire_version })
+            }
             (None, Err(unanswered)) if unanswered.refused => Err(self.no_provider()),
             (None, Err(unanswered)) => Err(unanswered.error),
             (None, Ok(())) => Err(Error::new(
@@ -184,7 +201,7 @@ impl Target<'_> {
         });
         options.credential = Some(credential(callback));
         let answer = self
-            .converse(options, |client| async move {
+            .converse(options, &Arc::default(), |client| async move {
                 let admin = client.database("admin");
                 let status = doc! { "connectionStatus": 1, "showPrivileges": privileges };
                 let status = admin.run_command(status).selection_criteria(anyone()).await?;
@@ -220,7 +237,12 @@ impl Target<'_> {
 
     /// Talks to the first server that answers, and to no other: a server can name others as members of its replica set,
     /// and the driver would follow it to hosts that nobody has judged.
-    async fn converse<T, F>(&self, options: ClientOptions, conversation: impl Fn(Client) -> F) -> Result<T, Unanswered>
+    async fn converse<T, F>(
+        &self,
+        options: ClientOptions,
+        last_words: &Arc<Mutex<LastWords>>,
+        conversation: impl Fn(Client) -> F,
+    ) -> Result<T, Unanswered>
     where
         F: Future<Output = mongodb::error::Result<T>>,
     {
@@ -234,7 +256,8 @@ impl Target<'_> {
             // One that does not answer leaves the others their share.
             let patience = deadline.saturating_duration_since(Instant::now()) / u32::try_from(left).unwrap_or(u32::MAX);
             left -= 1;
-            match self.converse_with_one(options, patience, &conversation).await {
+            *lock(last_words) = LastWords::default();
+            match self.converse_with_one(options, patience, last_words, &conversation).await {
                 Err(unanswered) if unanswered.error.kind() == Kind::Unavailable => {
                     failed.get_or_insert(unanswered);
                 }
@@ -248,6 +271,7 @@ impl Target<'_> {
         &self,
         mut options: ClientOptions,
         patience: Duration,
+        last_words: &Arc<Mutex<LastWords>>,
         conversation: impl Fn(Client) -> F,
     ) -> Result<T, Unanswered>
     where
@@ -255,9 +279,8 @@ impl Target<'_> {
     {
         // Lives as long as the driver may read it.
         let _certificates = self.trust_the_platform(&mut options)?;
-        let last_words: Arc<Mutex<LastWords>> = Arc::default();
         let hopeless = Arc::new(Notify::new());
-        let (ear, bell) = (Arc::clone(&last_words), Arc::clone(&hopeless));
+        let (ear, bell) = (Arc::clone(last_words), Arc::clone(&hopeless));
         options.sdam_event_handler = Some(EventHandler::callback(move |event| {
             let mut words = lock(&ear);
             words.hear(event);
@@ -267,7 +290,7 @@ impl Target<'_> {
         }));
         let explained = |failure: Failure| {
             let refused = matches!(&failure, Failure::Driver(error) if code(error) == Some(AUTHENTICATION_FAILED));
-            Unanswered { refused, error: self.explain(failure, Some(&lock(&last_words))) }
+            Unanswered { refused, error: self.explain(failure, Some(&lock(last_words))) }
         };
         let client = Client::with_options(options).map_err(|error| explained(Failure::Driver(error)))?;
         tokio::select! {

@@ -63,12 +63,20 @@ impl ProviderMetadata {
 
 /// Fetches and judges the discovery document.
 pub async fn discover(http: &Http, issuer: &str) -> Result<ProviderMetadata, Fault> {
-    judge(issuer, &fetch(http, issuer).await?)
+    judge(issuer, &fetch(http, issuer).await?.body)
+}
+
+/// A discovery document as it came.
+#[derive(Clone, Debug)]
+pub struct Document {
+    pub body: Vec<u8>,
+    /// When it came, by both clocks.
+    pub clock: Clock,
 }
 
 /// Fetches the discovery document, and judges nothing in it: an error says that none came, whoever's doing that was. One
 /// request; a second one, to the RFC 8414 address, only after a 404.
-pub async fn fetch(http: &Http, issuer: &str) -> Result<Vec<u8>, Fault> {
+pub async fn fetch(http: &Http, issuer: &str) -> Result<Document, Fault> {
     let [openid, oauth] = well_known(issuer)?;
     let answer = get(http, "issuer", &openid).await?;
     let (url, answer) = match answer.status {
@@ -76,9 +84,9 @@ pub async fn fetch(http: &Http, issuer: &str) -> Result<Vec<u8>, Fault> {
         _ => (&openid, answer),
     };
     let shown = shown_url(url.as_str());
-    let Answer { status, body, retry_after, .. } = answer;
+    let Answer { status, body, retry_after, clock } = answer;
     match status {
-        200 => Ok(body),
+        200 => Ok(Document { body, clock }),
         408 | 425 | 429 | 500.. => Err(Fault::Unavailable {
             why: format!("{shown} answered with status {status}"),
             outcome: Outcome::Later,
@@ -157,6 +165,44 @@ pub fn judge(issuer: &str, body: &[u8]) -> Result<ProviderMetadata, Fault> {
         client_secret_in_body: lists("token_endpoint_auth_methods_supported", "client_secret_post")
             && !lists("token_endpoint_auth_methods_supported", "client_secret_basic"),
         id_token_algorithms: id_token_algorithms(&map),
+    })
+}
+
+/// What a provider says of features that a sign-in can do without. `None` where it says nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Offers {
+    /// S256 (RFC 7636).
+    pub pkce: Option<bool>,
+    /// The grant type `refresh_token`.
+    pub refresh_token: Option<bool>,
+    /// The scope `offline_access`.
+    pub offline_access: Option<bool>,
+    /// RFC 8628.
+    pub device_authorization: bool,
+    /// RFC 7009.
+    pub revocation: bool,
+    /// OIDC RP-Initiated Logout.
+    pub end_session: bool,
+    /// RFC 9207.
+    pub iss_parameter: bool,
+    /// What ID tokens are signed with, as it stands there.
+    pub algorithms: Vec<String>,
+}
+
+/// Reads the offers off a discovery document that [`judge`] takes; `None` for one that is no document at all.
+pub fn offers(body: &[u8]) -> Option<Offers> {
+    let map = json::object(body).ok()?;
+    let lists = |field: &str, wanted: &str| Some(texts(&map, field)?.iter().any(|item| item == wanted));
+    let has = |field: &str| map.get(field).is_some_and(Value::is_string);
+    Some(Offers {
+        pkce: lists("code_challenge_methods_supported", "S256"),
+        refresh_token: lists("grant_types_supported", "refresh_token"),
+        offline_access: lists("scopes_supported", "offline_access"),
+        device_authorization: has("device_authorization_endpoint"),
+        revocation: has("revocation_endpoint"),
+        end_session: has("end_session_endpoint"),
+        iss_parameter: map.get("authorization_response_iss_parameter_supported") == Some(&Value::Bool(true)),
+        algorithms: texts(&map, "id_token_signing_alg_values_supported").unwrap_or_else(|| vec!["RS256".to_owned()]),
     })
 }
 

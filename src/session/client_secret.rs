@@ -45,10 +45,19 @@ pub async fn read(source: &ClientSecretSource) -> Result<Secret> {
 }
 
 fn from_file(path: &Path) -> Result<Vec<u8>> {
+    check_file(path)?;
+    std::fs::read(path).map_err(|error| unreadable(path, error))
+}
+
+fn unreadable(path: &Path, error: std::io::Error) -> Error {
     let shown = foreign(&path.display().to_string());
-    let failed =
-        |error| Error::new(Kind::Config, format!("cannot read the client secret file `{shown}`")).because(error);
-    let metadata = std::fs::metadata(path).map_err(failed)?;
+    Error::new(Kind::Config, format!("cannot read the client secret file `{shown}`")).because(error)
+}
+
+/// That a secret may be read from this file: nobody else can.
+pub fn check_file(path: &Path) -> Result<()> {
+    let shown = foreign(&path.display().to_string());
+    let metadata = std::fs::metadata(path).map_err(|error| unreadable(path, error))?;
     if !metadata.is_file() {
         return Err(Error::new(Kind::Config, format!("the client secret file `{shown}` is not a file")));
     }
@@ -60,7 +69,7 @@ fn from_file(path: &Path) -> Result<Vec<u8>> {
                 .hint(format!("run `chmod 600 {}`", shell_quoted(&path.to_string_lossy()))));
         }
     }
-    std::fs::read(path).map_err(failed)
+    Ok(())
 }
 
 async fn from_command(argv: &[String], deadline: Duration) -> Result<Vec<u8>> {

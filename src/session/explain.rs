@@ -9,13 +9,14 @@ use crate::oidc::Fault;
 use crate::oidc::NotJwt;
 use crate::oidc::access_token::flaw::Flaw;
 use crate::oidc::access_token::mend::mend;
+use crate::settings::Settings;
 use crate::settings::schema::{self, Setting, Shape};
 use crate::ui::{foreign, shell_quoted};
 use crate::vendor::Vendor;
 
 /// What a fault has met.
 #[derive(Clone, Copy)]
-pub(super) enum Doing {
+pub enum Doing {
     SignIn,
     Renewal,
 }
@@ -29,115 +30,124 @@ impl fmt::Display for Doing {
     }
 }
 
+/// Explains a fault to whoever has these settings.
+pub fn fault(settings: &Settings, doing: Doing, fault: Fault) -> Error {
+    let failed = format!("cannot {doing} at `{}`", foreign(&settings.issuer));
+    let error = |kind| Error::new(kind, failed.clone()).because_of(fault.to_string());
+    match &fault {
+        Fault::Refused { error: code, description } => refused(settings, &failed, code, description.as_deref()),
+        Fault::Broken { .. } => error(Kind::RuleBroken),
+        Fault::OtherIssuer { .. } => error(Kind::RuleBroken).hint(format!(
+            "set the issuer exactly as the provider writes it: {}",
+            set(settings, &schema::ISSUER, "ISSUER")
+        )),
+        Fault::Untrusted { flaw, .. } => {
+            let error = error(Kind::RuleBroken);
+            match flaw {
+                CertificateFlaw::UnknownAuthority => error.hint(format!(
+                    "if your company has a certificate authority of its own, or inspects TLS, trust it: {}",
+                    set(settings, &schema::CA_FILE, "CA.pem")
+                )),
+                CertificateFlaw::OutOfTime => error
+                    .hint("compare this computer's clock with another; if it is right, the provider has to renew its certificate"),
+                CertificateFlaw::OtherHost => error.hint(format!(
+                    "check the host in the issuer, and whether a portal or proxy answers in its place: {}",
+                    set(settings, &schema::ISSUER, "ISSUER")
+                )),
+                CertificateFlaw::Other => error,
+            }
+        }
+        Fault::NoDeviceFlow => error(Kind::Config).hint(format!(
+            "sign in with a browser: `{}`, or allow the device flow at the provider",
+            settings.command("login")
+        )),
+        Fault::Unsupported { .. } => error(Kind::Config),
+        Fault::Unavailable { retry_after: Some(seconds @ 1..), .. } => {
+            error(Kind::Unavailable).hint(format!("try again in {seconds} s, as the provider asks"))
+        }
+        Fault::Unavailable { .. } => error(Kind::Unavailable).hint(match doing {
+            // A code is good for one exchange, so a person who had come that far has to come again.
+            Doing::SignIn => format!("check the network and the proxy, then run `{}` again", settings.command("login")),
+            Doing::Renewal => "check the network and the proxy, then try again; the session is kept".to_owned(),
+        }),
+    }
+}
+
+/// OAuth error codes (RFC 6749 §4.1.2.1, §5.2; OIDC Core §3.1.2.6; RFC 8628 §3.5; RFC 8707 §2).
+fn refused(settings: &Settings, failed: &str, code: &str, description: Option<&str>) -> Error {
+    let (kind, hint) = match code {
+        "access_denied" => (Kind::Denied, None),
+        "expired_token" => {
+            (Kind::TimedOut, Some(format!("run `{}` for a new code", settings.command("login --device"))))
+        }
+        // Only a sign-in gets here with it (a renewal that meets it has ended its session): the person was there.
+        "invalid_grant" => (Kind::Denied, Some(format!("run `{}` again", settings.command("login")))),
+        "login_required" | "interaction_required" | "consent_required" | "account_selection_required" => {
+            (Kind::LoginRequired, Some(format!("run `{}`", settings.command("login"))))
+        }
+        "invalid_scope" => {
+            (Kind::Config, Some(format!("ask for other scopes: {}", set(settings, &schema::SCOPE, "openid"))))
+        }
+        "invalid_target" => {
+            (Kind::Config, Some(format!("correct `resource`: {}", set(settings, &schema::RESOURCE, "IDENTIFIER"))))
+        }
+        "invalid_client" | "unauthorized_client" => (
+            Kind::Config,
+            Some(
+                "check `client_id`, and at the provider that it is a public native client with this grant type"
+                    .to_owned(),
+            ),
+        ),
+        "invalid_request" => (
+            Kind::Config,
+            Some(format!("check that the provider has the redirect URI {} registered", redirect_uris(settings))),
+        ),
+        // From the token endpoint these are faults of their own; here a browser has brought them.
+        "server_error" | "temporarily_unavailable" => {
+            (Kind::Unavailable, Some(format!("run `{}` again in a while", settings.command("login"))))
+        }
+        _ => (Kind::Denied, None),
+    };
+    let reason = match description {
+        Some(text) => format!("the provider says `{code}`: {text}"),
+        None => format!("the provider says `{code}`"),
+    };
+    let error = Error::new(kind, failed).because_of(reason);
+    match hint {
+        Some(hint) => error.hint(hint),
+        None => error,
+    }
+}
+
+fn redirect_uris(settings: &Settings) -> String {
+    settings.redirect_uris.iter().map(|uri| format!("`{uri}`")).collect::<Vec<_>>().join(", ")
+}
+
+/// How to change a setting: the profile's command, or the flag where there is no profile.
+pub fn set(settings: &Settings, setting: &Setting, value: &str) -> String {
+    match (&settings.profile, setting.flag) {
+        (Some(profile), _) => {
+            let assignment = format!("{}={value}", setting.key);
+            format!("`mdb-login profile set {} {}`", shell_quoted(profile), shell_quoted(&assignment))
+        }
+        (None, Some(flag)) if setting.shape == Shape::Switch => format!("`{flag}`"),
+        (None, Some(flag)) if setting.shape == Shape::Words => {
+            let flags: Vec<String> = value.split(' ').map(|word| format!("{flag} {}", shell_quoted(word))).collect();
+            format!("`{}`", flags.join(" "))
+        }
+        (None, Some(flag)) => format!("`{flag} {}`", shell_quoted(value)),
+        (None, None) => format!("`{}={}`", setting.env, shell_quoted(value)),
+    }
+}
+
 impl Session<'_> {
-    pub(super) fn explain(&self, doing: Doing, fault: Fault) -> Error {
-        let failed = format!("cannot {doing} at `{}`", foreign(&self.settings.issuer));
-        let error = |kind| Error::new(kind, failed.clone()).because_of(fault.to_string());
-        match &fault {
-            Fault::Refused { error: code, description } => self.refused(&failed, code, description.as_deref()),
-            Fault::Broken { .. } => error(Kind::RuleBroken),
-            Fault::OtherIssuer { .. } => error(Kind::RuleBroken).hint(format!(
-                "set the issuer exactly as the provider writes it: {}",
-                self.set(&schema::ISSUER, "ISSUER")
-            )),
-            Fault::Untrusted { flaw, .. } => {
-                let error = error(Kind::RuleBroken);
-                match flaw {
-                    CertificateFlaw::UnknownAuthority => error.hint(format!(
-                        "if your company has a certificate authority of its own, or inspects TLS, trust it: {}",
-                        self.set(&schema::CA_FILE, "CA.pem")
-                    )),
-                    CertificateFlaw::OutOfTime => error
-                        .hint("compare this computer's clock with another; if it is right, the provider has to renew its certificate"),
-                    CertificateFlaw::OtherHost => error.hint(format!(
-                        "check the host in the issuer, and whether a portal or proxy answers in its place: {}",
-                        self.set(&schema::ISSUER, "ISSUER")
-                    )),
-                    CertificateFlaw::Other => error,
-                }
-            }
-            Fault::NoDeviceFlow => error(Kind::Config).hint(format!(
-                "sign in with a browser: `{}`, or allow the device flow at the provider",
-                self.command("login")
-            )),
-            Fault::Unsupported { .. } => error(Kind::Config),
-            Fault::Unavailable { retry_after: Some(seconds @ 1..), .. } => {
-                error(Kind::Unavailable).hint(format!("try again in {seconds} s, as the provider asks"))
-            }
-            Fault::Unavailable { .. } => error(Kind::Unavailable).hint(match doing {
-                // A code is good for one exchange, so a person who had come that far has to come again.
-                Doing::SignIn => format!("check the network and the proxy, then run `{}` again", self.command("login")),
-                Doing::Renewal => "check the network and the proxy, then try again; the session is kept".to_owned(),
-            }),
-        }
+    pub(super) fn explain(&self, doing: Doing, met: Fault) -> Error {
+        fault(self.settings, doing, met)
     }
 
-    /// OAuth error codes (RFC 6749 §4.1.2.1, §5.2; OIDC Core §3.1.2.6; RFC 8628 §3.5; RFC 8707 §2).
-    fn refused(&self, failed: &str, code: &str, description: Option<&str>) -> Error {
-        let (kind, hint) = match code {
-            "access_denied" => (Kind::Denied, None),
-            "expired_token" => {
-                (Kind::TimedOut, Some(format!("run `{}` for a new code", self.command("login --device"))))
-            }
-            // Only a sign-in gets here with it (a renewal that meets it has ended its session): the person was there.
-            "invalid_grant" => (Kind::Denied, Some(format!("run `{}` again", self.command("login")))),
-            "login_required" | "interaction_required" | "consent_required" | "account_selection_required" => {
-                (Kind::LoginRequired, Some(format!("run `{}`", self.command("login"))))
-            }
-            "invalid_scope" => {
-                (Kind::Config, Some(format!("ask for other scopes: {}", self.set(&schema::SCOPE, "openid"))))
-            }
-            "invalid_target" => {
-                (Kind::Config, Some(format!("correct `resource`: {}", self.set(&schema::RESOURCE, "IDENTIFIER"))))
-            }
-            "invalid_client" | "unauthorized_client" => (
-                Kind::Config,
-                Some(
-                    "check `client_id`, and at the provider that it is a public native client with this grant type"
-                        .to_owned(),
-                ),
-            ),
-            "invalid_request" => (
-                Kind::Config,
-                Some(format!("check that the provider has the redirect URI {} registered", self.redirect_uris())),
-            ),
-            // From the token endpoint these are faults of their own; here a browser has brought them.
-            "server_error" | "temporarily_unavailable" => {
-                (Kind::Unavailable, Some(format!("run `{}` again in a while", self.command("login"))))
-            }
-            _ => (Kind::Denied, None),
-        };
-        let reason = match description {
-            Some(text) => format!("the provider says `{code}`: {text}"),
-            None => format!("the provider says `{code}`"),
-        };
-        let error = Error::new(kind, failed).because_of(reason);
-        match hint {
-            Some(hint) => error.hint(hint),
-            None => error,
-        }
-    }
-
-    fn redirect_uris(&self) -> String {
-        self.settings.redirect_uris.iter().map(|uri| format!("`{uri}`")).collect::<Vec<_>>().join(", ")
-    }
-
-    /// How to change a setting of this session: the profile's command, or the flag where there is no profile.
+    /// As [`set`], for this session.
     pub(super) fn set(&self, setting: &Setting, value: &str) -> String {
-        match (&self.settings.profile, setting.flag) {
-            (Some(profile), _) => {
-                let assignment = format!("{}={value}", setting.key);
-                format!("`mdb-login profile set {} {}`", shell_quoted(profile), shell_quoted(&assignment))
-            }
-            (None, Some(flag)) if setting.shape == Shape::Switch => format!("`{flag}`"),
-            (None, Some(flag)) if setting.shape == Shape::Words => {
-                let flags: Vec<String> =
-                    value.split(' ').map(|word| format!("{flag} {}", shell_quoted(word))).collect();
-                format!("`{}`", flags.join(" "))
-            }
-            (None, Some(flag)) => format!("`{flag} {}`", shell_quoted(value)),
-            (None, None) => format!("`{}={}`", setting.env, shell_quoted(value)),
-        }
+        set(self.settings, setting, value)
     }
 
     /// Explains why the token itself is of no use to MongoDB: what mends it at the provider, and what in the profile.

@@ -222,7 +222,7 @@ impl<'a> Renewal<'a> {
                 return Ok(());
             }
         };
-        match metadata::judge(issuer, &document) {
+        match metadata::judge(issuer, &document.body) {
             Ok(provider) => {
                 self.session.check_endpoints(&provider)?;
                 self.record.endpoints = endpoints(&provider);

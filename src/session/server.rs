@@ -73,10 +73,28 @@ pub fn learn(settings: &Settings, consent: Consent, ui: &Ui) -> Result<()> {
         }
         (Err(error), _) => return Err(error),
     };
+    match standing(uri, accepted.as_ref(), &pin) {
+        Standing::Accepted => Ok(()),
+        Standing::Changed(error) => Err(error),
+        Standing::New => accept(uri, &pin, None, consent, settings.insecure_server, ui),
+    }
+}
+
+/// What a server says now, held against what the person has accepted of it.
+pub enum Standing {
+    /// Nothing has been accepted yet.
+    New,
+    Accepted,
+    /// Something else has been accepted. `Kind::RuleBroken`, with both side by side.
+    Changed(Error),
+}
+
+/// Where `pin` stands, which the server has just said.
+pub fn standing(uri: &Uri, accepted: Option<&Pin>, pin: &Pin) -> Standing {
     match accepted {
-        Some(accepted) if same(&accepted, &pin) => Ok(()),
-        Some(accepted) => Err(changed(uri, &accepted, &pin)),
-        None => accept(uri, &pin, None, consent, settings.insecure_server, ui),
+        None => Standing::New,
+        Some(accepted) if same(accepted, pin) => Standing::Accepted,
+        Some(accepted) => Standing::Changed(changed(uri, accepted, pin)),
     }
 }
 

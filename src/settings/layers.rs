@@ -24,25 +24,54 @@ pub struct Layers<'a> {
 impl Layers<'_> {
     /// The settings; issuer and client id are empty where nobody gave them.
     pub fn compose(&self) -> Result<Settings> {
+        self.compose_unless(Err)
+    }
+
+    /// The settings as far as they are right, and everything that is wrong: in its place is what is built in.
+    pub fn compose_what_is_right(&self) -> (Settings, Vec<Error>) {
+        let mut wrong = Vec::new();
+        let settings = self.compose_unless(|error| {
+            wrong.push(error);
+            Ok(())
+        });
+        // Nothing fails where every mistake is passed over.
+        (settings.unwrap_or_else(|_| Settings::blank()), wrong)
+    }
+
+    /// `stop` hears of each mistake, and says whether it is the end.
+    fn compose_unless(&self, mut stop: impl FnMut(Error) -> Result<()>) -> Result<Settings> {
         // Somebody who sets this believes that it works, and has put a secret where every child process sees it.
         if (self.environment)("MDB_LOGIN_CLIENT_SECRET").is_some() {
             let what = "`MDB_LOGIN_CLIENT_SECRET` is not read: every child process would see the secret";
-            return Err(Error::new(Kind::Config, what)
-                .hint("unset it, and name a file that only you can read in `MDB_LOGIN_CLIENT_SECRET_FILE`"));
+            stop(
+                Error::new(Kind::Config, what)
+                    .hint("unset it, and name a file that only you can read in `MDB_LOGIN_CLIENT_SECRET_FILE`"),
+            )?;
         }
         let mut settings = Settings::blank();
-        settings.profile = self.choose_profile()?;
+        match self.choose_profile() {
+            Ok(profile) => settings.profile = profile,
+            Err(error) => stop(error)?,
+        }
         let profile = settings.profile.as_deref().zip(self.config).and_then(|(name, config)| config.profile(name));
         let mut pin = None;
         for setting in schema::ALL {
-            if let Some(origin) = self.apply_strongest(setting, profile, pin.as_ref(), &mut settings)? {
-                settings.origins.push((setting.key, origin));
+            match self.apply_strongest(setting, profile, pin.as_ref(), &mut settings) {
+                Ok(Some(origin)) => settings.origins.push((setting.key, origin)),
+                Ok(None) => {}
+                Err(error) => {
+                    stop(error)?;
+                    apply_default(setting, &mut settings)?;
+                }
             }
             // First in the table, because the others may hang on it.
             if std::ptr::eq(*setting, &schema::URI)
                 && let Some(uri) = &settings.uri
             {
-                pin = (self.accepted)(uri)?;
+                match (self.accepted)(uri) {
+                    Ok(accepted) => pin = accepted,
+                    Err(error) => stop(error)?,
+                }
             }
         }
         if settings.audience.is_empty() {
@@ -95,13 +124,7 @@ impl Layers<'_> {
             let what = |reason| Error::new(Kind::RuleBroken, format!("the server's `{}` {reason}", setting.key));
             return apply(setting, input, Origin::Server, settings).map_err(what);
         }
-        if let Some(default) = setting.default {
-            let input = setting.shape.read_text(default);
-            input
-                .and_then(|input| apply(setting, input, Origin::BuiltIn, settings))
-                .map_err(|reason| Error::new(Kind::Failed, format!("built-in `{}` {reason}", setting.key)))?;
-        }
-        Ok(None)
+        apply_default(setting, settings).map(|()| None)
     }
 
     /// The text of a variable, where it is set.
@@ -124,6 +147,14 @@ pub fn said_by_server<'p>(pin: &'p Pin, setting: &Setting) -> Option<Input<'p>> 
     } else {
         None
     }
+}
+
+fn apply_default(setting: &'static Setting, settings: &mut Settings) -> Result<()> {
+    let Some(default) = setting.default else { return Ok(()) };
+    let input = setting.shape.read_text(default);
+    input
+        .and_then(|input| apply(setting, input, Origin::BuiltIn, settings).map(drop))
+        .map_err(|reason| Error::new(Kind::Failed, format!("built-in `{}` {reason}", setting.key)))
 }
 
 fn apply(
@@ -186,6 +217,15 @@ timeout = '2m'
 
     /// Resolves with this file, environment and flags.
     fn resolve(file: &str, variables: &[(&str, &str)], flags: &[(&'static Setting, &str)]) -> Result<Settings> {
+        looked_at(file, variables, flags, |layers| layers.complete())
+    }
+
+    fn looked_at<T>(
+        file: &str,
+        variables: &[(&str, &str)],
+        flags: &[(&'static Setting, &str)],
+        how: impl FnOnce(&Layers<'_>) -> T,
+    ) -> T {
         let source = Source::new("config.toml".into(), file.into()).unwrap();
         let config = source.parse().unwrap();
         let mut request = Request::default();
@@ -195,7 +235,7 @@ timeout = '2m'
         let environment =
             |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| OsString::from(*value));
         let accepted = |uri: &Uri| Ok((uri.server() == "mongodb://known:27017").then(pin));
-        Layers { request: &request, config: Some(&config), environment: &environment, accepted: &accepted }.complete()
+        how(&Layers { request: &request, config: Some(&config), environment: &environment, accepted: &accepted })
     }
 
     fn pin() -> Pin {
@@ -301,6 +341,27 @@ timeout = '2m'
         if cfg!(unix) {
             assert_eq!(choice("", &[("BROWSER", "firefox:chromium")]), command(&["firefox"]));
         }
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_all_at_once_and_the_rest_is_as_it_was_meant() {
+        let file = "[profile.prod]\nissuer = 'https://a'\ntimeout = '1'\nclient_id = 'c'\nca_file = 'x'\n";
+        let variables = [("MDB_LOGIN_NONCE", "maybe"), ("MDB_LOGIN_CLIENT_SECRET", "hunter2")];
+        let (settings, wrong) =
+            looked_at(file, &variables, &[(&schema::MAX_AGE, "-1")], |layers| layers.compose_what_is_right());
+        assert_eq!((settings.issuer.as_str(), settings.client_id.as_str()), ("https://a", "c"));
+        assert_eq!((settings.timeout.as_secs(), settings.nonce, settings.ca_file), (300, true, None));
+        let wrong: Vec<&str> = wrong.iter().map(Error::message).collect();
+        assert_eq!(
+            wrong,
+            [
+                "`MDB_LOGIN_CLIENT_SECRET` is not read: every child process would see the secret",
+                "`--max-age` must be a whole number, not negative",
+                "environment variable `MDB_LOGIN_NONCE` must be `true` or `false`",
+                "config.toml:3:11: `timeout` has no unit; write `1s` for seconds",
+                "config.toml:5:11: `ca_file` must be a full path, starting at the root",
+            ]
+        );
     }
 
     #[test]

@@ -60,6 +60,28 @@ pub fn write(id: &SessionId, token: &CachedToken, store: &Store, now: u64) -> Re
     Ok(Cached::Store)
 }
 
+/// Keeps a trial key as a token is kept, finds it, and removes it. `None` where there is no such place.
+#[cfg(target_os = "linux")]
+pub fn probe(id: &SessionId) -> Option<Result<()>> {
+    let description = Item::head(id, Slot::Probe(std::process::id())).kernel_description();
+    let bytes = b"probe";
+    let tried = kernel::set_for(&description, bytes, 10).and_then(|()| {
+        let found = kernel::get(&description);
+        let removed = kernel::remove(&description);
+        match found? {
+            Some(found) if found.as_slice() == bytes => removed,
+            _ => Err(super::Trouble::refused("a trial key did not come back as it was written")),
+        }
+    });
+    Some(tried.map_err(Into::into))
+}
+
+/// Keeps a trial key; `None`, as there is no such place on this system.
+#[cfg(not(target_os = "linux"))]
+pub fn probe(_: &SessionId) -> Option<Result<()>> {
+    None
+}
+
 /// Forgets the token that [`read`] would find. The one next to the session goes with [`Store::delete`].
 pub fn clear(id: &SessionId) {
     #[cfg(target_os = "linux")]

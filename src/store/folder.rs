@@ -183,6 +183,20 @@ pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<(), Trouble> {
     atomic_file::sync_folder(path).map_err(failed)
 }
 
+/// See [`super::audit`]. What is half written belongs to a write that is going on, or goes with the next one.
+pub(super) fn audit(state_dir: &Path) -> Result<(Vec<Trouble>, usize), Trouble> {
+    let (mut troubles, mut count) = (Vec::new(), 0);
+    for folder in [sessions_if_any(state_dir)?, servers_if_any(state_dir)?].into_iter().flatten() {
+        let entries = fs::read_dir(&folder).map_err(|error| Trouble::file("list", &folder, error))?;
+        let names = entries.flatten().map(|entry| entry.file_name());
+        for name in names.filter(|name| !name.to_string_lossy().starts_with('.')) {
+            count += 1;
+            troubles.extend(open(&folder.join(name), OpenOptions::new().read(true)).err());
+        }
+    }
+    Ok((troubles, count))
+}
+
 /// Removes a file and what an interrupted write of it left; one that is not there is fine.
 pub(super) fn remove(path: &Path) -> Result<(), Trouble> {
     sweep(path, Duration::ZERO);
@@ -270,6 +284,29 @@ mod tests {
                 assert_eq!(fs::read(&other).unwrap(), b"of somebody");
             }
         }
+    }
+
+    #[test]
+    fn an_audit_names_each_file_that_is_not_as_we_left_it_and_reads_none() {
+        let dir = tempfile::tempdir().unwrap();
+        assert_eq!(audit(dir.path()).map(|(troubles, count)| (troubles.len(), count)).unwrap(), (0, 0));
+        let (sessions, servers) = (sessions(dir.path()).unwrap(), servers(dir.path()).unwrap());
+        for path in [sessions.join("a.json"), sessions.join("a.secret"), servers.join("b.json"), servers.join("c.json")]
+        {
+            write(&path, b"x").unwrap();
+        }
+        fs::write(sessions.join(".a.json.aaaaaa.new"), "half").unwrap();
+        chmod(&sessions.join("a.secret"), 0o640);
+        fs::remove_file(servers.join("c.json")).unwrap();
+        symlink(servers.join("b.json"), servers.join("c.json")).unwrap();
+        let (troubles, count) = audit(dir.path()).unwrap();
+        let texts: Vec<String> =
+            troubles.into_iter().map(|trouble| Error::from(trouble).message().to_owned()).collect();
+        assert_eq!((texts.len(), count), (2, 4), "{texts:?}");
+        assert!(texts[0].ends_with("a.secret` was not used: other users can open it"), "{texts:?}");
+        assert!(texts[1].ends_with("c.json` was not used: it is a symbolic link"), "{texts:?}");
+        chmod(&sessions, 0o777);
+        assert!(matches!(audit(dir.path()), Err(Trouble::Unsafe { .. })));
     }
 
     #[test]

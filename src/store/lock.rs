@@ -112,6 +112,37 @@ impl Drop for SessionLock {
     }
 }
 
+/// What came of a trial lock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trial {
+    /// The second who wanted it did not get it.
+    Held,
+    /// The second got it, too: the file system only says that it locks.
+    Shared,
+    /// There is no folder to try it in, and this is no reason to make one.
+    NoFolder,
+}
+
+/// Tries a lock as sessions are locked, on a file that is removed again.
+///
+/// # Errors
+/// [`Kind::Store`] if the folder is not ours alone, if nothing can be written there, or if the file system cannot lock.
+pub fn probe(state_dir: &Path) -> Result<Trial> {
+    let Some(folder) = folder::sessions_if_any(state_dir)? else { return Ok(Trial::NoFolder) };
+    let trial = tempfile::Builder::new().prefix(".trial-").suffix(".lock").tempfile_in(&folder);
+    let trial = trial.map_err(|error| Trouble::file("write to", &folder, error))?;
+    let second = trial.reopen().map_err(|error| Trouble::file("open", trial.path(), error))?;
+    trial.as_file().try_lock().map_err(|error| match error {
+        TryLockError::WouldBlock => cannot_lock(trial.path(), std::io::ErrorKind::WouldBlock.into()),
+        TryLockError::Error(error) => cannot_lock(trial.path(), error),
+    })?;
+    match second.try_lock() {
+        Ok(()) => Ok(Trial::Shared),
+        Err(TryLockError::WouldBlock) => Ok(Trial::Held),
+        Err(TryLockError::Error(error)) => Err(cannot_lock(trial.path(), error)),
+    }
+}
+
 /// Whether a session of this name has ever been locked here, hence used: a lock's file stays.
 pub fn was_used(state_dir: &Path, id: &SessionId) -> Result<bool> {
     let Some(folder) = folder::sessions_if_any(state_dir)? else { return Ok(false) };
@@ -266,6 +297,15 @@ mod tests {
         drop(lock);
         held(acquire(LockKind::Session, 0));
         assert!(at_once().is_some());
+    }
+
+    #[test]
+    fn a_trial_lock_is_held_by_one_and_leaves_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        assert_eq!(probe(dir.path()).unwrap(), Trial::NoFolder);
+        let folder = folder::sessions(dir.path()).unwrap();
+        assert_eq!(probe(dir.path()).unwrap(), Trial::Held);
+        assert_eq!(std::fs::read_dir(folder).unwrap().count(), 0);
     }
 
     #[test]

@@ -78,6 +78,24 @@ impl StoreChoice {
     }
 }
 
+/// The name of the system's keyring, looked at without touching it: nobody is asked to unlock anything, within 3 s. An
+/// item that a trial left is not looked for, so that this says something of the keyring and nothing of a session.
+pub fn look_at_keyring() -> Result<String, Trouble> {
+    let keyring = Keyring::open("", Patience::NobodyCanAnswer, Box::new(|| ()))?;
+    Ok(keyring.name().to_owned())
+}
+
+/// Whether the Linux kernel keyring would keep a session.
+pub fn look_at_kernel() -> Result<(), Trouble> {
+    open_kernel().map(drop)
+}
+
+/// Looks at every file of the state folder without reading it: whether it is ours, closed to others, and no link. Gives
+/// what is wrong, and how many there are.
+pub fn audit(state_dir: &Path) -> Result<(Vec<Trouble>, usize), Trouble> {
+    folder::audit(state_dir)
+}
+
 /// Where a session is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

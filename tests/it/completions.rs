@@ -60,6 +60,7 @@ fn without_a_command_both_commands_and_profiles_are_offered() {
         "verify",
         "inspect",
         "uri",
+        "doctor",
         "profile",
         "server",
         "completions",

@@ -94,6 +94,11 @@ fn every_object_is_as_documented() {
             w.run(["inspect", "token.jwt", "--json"]).exits(5)
         }),
         ("inspect", |w| w.run(["inspect", "--offline", "--no-group-claim", "--json"]).exits(7)),
+        ("doctor", |w| w.run(["doctor", &w.server.uri(), "--json"]).exits(0)),
+        ("doctor", |w| {
+            w.ada.idp.set_up(false);
+            w.run(["doctor", "--json"]).exits(7)
+        }),
         ("uri", |w| w.run(["uri", "mongodb://db.example.com/?tls=true", "--json"]).exits(0)),
         ("man", |w| w.run(["man", "--dir", "man", "--json"]).exits(0)),
         ("exec-print-env", |w| w.run(["exec", "--print-env", "--json"]).exits(0)),

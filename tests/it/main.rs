@@ -38,6 +38,8 @@ mod exec;
 // The session is kept, and tokens are handed out.
 mod bad_input;
 mod cases;
+#[cfg(unix)]
+mod doctor;
 mod hot_path;
 mod inspect;
 mod json;

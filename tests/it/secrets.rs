@@ -256,6 +256,8 @@ fn other_commands_show_and_leave_no_secret() {
             &["status", "--check"],
             &["profile", "show", "--origin"],
             &["profile", "list"],
+            &["doctor"],
+            &["doctor", "mongodb://127.0.0.1:1"],
             &["token", "--min-ttl", "nonsense"],
             &["token", "--client-secret", CLIENT_SECRET],
             &["token", "--nonsense", "--json"],

@@ -67,10 +67,15 @@ fn alone_it_hands_out_a_cached_token_and_nothing_else() {
         &["token", "--help"],
         &["token", "--issuer", "https://other.example.com"],
         &["status"],
-        &["--version"],
+        &["--json", "--version"],
         &[],
     ] {
         ada.run(arguments).is(INCOMPLETE);
+    }
+    // Its own, and not that of the file beside it: how else could the two be told apart?
+    for flag in ["--version", "-V"] {
+        let version = format!("mdb-login {}\n", env!("CARGO_PKG_VERSION"));
+        assert_eq!(ada.run([flag]).exits(0).stdout(), version);
     }
     // A completion script asks the full program, whatever is being completed.
     ada.sandbox.env("MDB_LOGIN_COMPLETE", "bash");

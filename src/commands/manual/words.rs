@@ -33,7 +33,7 @@ fn point(text: &str) -> Item {
 }
 
 fn is_session_command(names: &[&str]) -> bool {
-    matches!(names, ["login" | "token" | "exec" | "status" | "logout" | "verify" | "inspect"])
+    matches!(names, ["login" | "token" | "exec" | "status" | "logout" | "verify" | "inspect" | "doctor"])
 }
 
 pub fn exit_status(names: &[&str]) -> Vec<Item> {
@@ -47,6 +47,7 @@ pub fn exit_status(names: &[&str]) -> Vec<Item> {
         ["status"] => "Somebody is signed in; with `--all`, the list was printed.",
         ["discover"] => "The server has named a provider that people can sign in with.",
         ["verify"] => "The server has taken the token.",
+        ["doctor"] => "Nothing has failed; there may be warnings.",
         ["server", "check"] => {
             "The server would start with the file, and people or programs could sign in. There may be warnings."
         }
@@ -64,6 +65,7 @@ pub fn exit_status(names: &[&str]) -> Vec<Item> {
         ["token"] | ["status"] | ["verify"] | ["inspect"] => all_but(&[PortTaken, CannotStart, NotFound]),
         ["exec"] => all_but(&[PortTaken]),
         ["discover"] => vec![Failed, Usage, Config, Denied, Unavailable, RuleBroken],
+        ["doctor"] => vec![Failed, Usage, Config, Denied, TimedOut, Unavailable, Store, PortTaken, RuleBroken],
         ["logout"] => vec![Failed, Usage, Config, TimedOut, Store, PortTaken, Interrupted],
         ["server", "check"] => vec![Failed, Usage, Config],
         ["profile", "trust"] => vec![Failed, Usage, Config, LoginRequired, Denied, Unavailable, RuleBroken],
@@ -84,6 +86,11 @@ pub fn exit_status(names: &[&str]) -> Vec<Item> {
             "A rule that is broken is 5; where nobody can say, 7 (the provider's keys could not be had) or 3 (nobody has said \
              what the server expects). What was found out is on stdout in each of these cases. With a configuration that a \
              server would not start with it is 3, too, and the token is not looked at.",
+        ));
+    }
+    if names == ["doctor"] {
+        items.push(text(
+            "The status is that of the first failure on the page, which is the one to begin with: the rest may hang on it.",
         ));
     }
     if matches!(names, [] | ["exec"]) {
@@ -315,7 +322,7 @@ pub fn files(names: &[&str]) -> Vec<Item> {
     match names {
         [] => vec![config, state, servers, run],
         ["exec"] => vec![config, state, servers, run],
-        ["login" | "verify" | "token" | "status" | "logout"] => vec![config, state, servers],
+        ["login" | "verify" | "doctor" | "token" | "status" | "logout"] => vec![config, state, servers],
         ["inspect"] => {
             let token = term(
                 "TARGET",
@@ -405,6 +412,16 @@ pub fn security(names: &[&str]) -> Vec<Item> {
             ),
         ],
         ["uri"] => vec![text("What is printed holds no token. A user name is left out.")],
+        ["doctor"] => vec![
+            text(
+                "The page and the object are made to be shown to others: they hold no token, no client secret, no password \
+                 of a proxy and no name of yours; your home folder is `~`. They do name providers, servers and paths.",
+            ),
+            text(
+                "No keyring is unlocked for it, no token is sent anywhere, and no command for the client secret is run. A \
+                 server is told the user name of its connection string, if there is one.",
+            ),
+        ],
         ["status"] => vec![text("Prints no tokens. It does print account names and providers.")],
         ["logout"] => vec![text(
             "An access token that a program has already is taken by servers until it expires: they look at the token, \
