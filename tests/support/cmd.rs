@@ -345,6 +345,29 @@ impl Running {
         rustix::process::kill_process(rustix::process::Pid::from_child(&self.child), signal).unwrap();
     }
 
+    /// Waits until the program has a say in what this signal does: one that comes before ends it as it ends any program.
+    #[cfg(unix)]
+    #[track_caller]
+    pub fn wait_until_it_catches(&self, signal: rustix::process::Signal) {
+        if !cfg!(target_os = "linux") {
+            // Nobody tells; long enough for a machine that is not overbooked.
+            return std::thread::sleep(Duration::from_millis(700));
+        }
+        let deadline = Instant::now() + PATIENCE;
+        while self.caught() >> (signal.as_raw() - 1) & 1 == 0 {
+            assert!(Instant::now() < deadline, "{signal:?} was not caught within a minute");
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+
+    /// The signals for which the process has handlers, as a bit mask; the lowest bit is for signal 1.
+    #[cfg(unix)]
+    fn caught(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.id())).unwrap_or_default();
+        let mask = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
+        mask.map_or(0, |mask| u64::from_str_radix(mask.trim(), 16).unwrap())
+    }
+
     pub fn is_running(&mut self) -> bool {
         self.child.try_wait().unwrap().is_none()
     }

@@ -129,7 +129,7 @@ mod killed {
             let lock = std::fs::File::open(ada.file(lock)).unwrap();
             lock.lock().unwrap();
             let mut waiter = ada.spawn(command);
-            std::thread::sleep(Duration::from_millis(700));
+            waiter.wait_until_it_catches(signal);
             assert!(waiter.is_running(), "{command:?} did not wait");
             waiter.signal(signal);
             let outcome = waiter.wait().exits(130);
@@ -146,7 +146,7 @@ mod killed {
         ada.sandbox.env("MDB_LOGIN_CLIENT_SECRET_COMMAND", "sleep 50");
         for signal in [Signal::INT, Signal::TERM] {
             let mut token = ada.spawn(["token"]);
-            std::thread::sleep(Duration::from_millis(700));
+            token.wait_until_it_catches(signal);
             assert!(token.is_running(), "did not wait");
             token.signal(signal);
             let outcome = token.wait();
