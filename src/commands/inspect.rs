@@ -98,9 +98,13 @@ fn expected(args: &InspectArgs, settings: &Settings) -> Vec<IdentityProvider> {
 
 fn from_file(path: &Path) -> Result<Presented> {
     let shown = foreign(&path.display().to_string());
-    let bytes = File::open(path)
-        .and_then(all_of)
-        .map_err(|error| Error::new(Kind::Failed, format!("cannot read the token from `{shown}`")).because(error))?;
+    let failed = |error: io::Error| {
+        let is_missing = error.kind() == io::ErrorKind::NotFound;
+        let error = Error::new(Kind::Failed, format!("cannot read the token from `{shown}`")).because(error);
+        let hint = "TARGET is a file, a profile, or a connection string (`mongodb://HOST`)";
+        if is_missing { error.hint(hint) } else { error }
+    };
+    let bytes = File::open(path).and_then(all_of).map_err(failed)?;
     // Drivers send a token file as it is.
     Ok(Presented::find(&bytes, true))
 }

@@ -197,6 +197,8 @@ fn files_that_hold_no_token_are_named() {
         let outcome = setting.sandbox.run(["inspect", path]).exits(1).says("cannot read the token from `");
         assert!(outcome.stderr().contains(cause) && !outcome.stderr().contains('\u{1b}'), "{outcome:?}");
         assert_eq!(outcome.stdout(), "");
+        let hints = outcome.stderr().contains("hint: TARGET is a file, a profile, or a connection string");
+        assert_eq!(hints, cause.starts_with("No such"), "{outcome:?}");
     }
     setting.sandbox.run_with(["inspect", "-"], &vec![b'x'; 3 << 20]).exits(1).says("cannot read the token from stdin");
 }
