@@ -14,6 +14,9 @@ use zeroize::Zeroizing;
 use crate::error::{Error, Result};
 use crate::ui::foreign;
 
+/// The longest `timeoutContextId` that is remembered; mongosh's own are a tenth of it.
+const CONTEXT_MAX: usize = 512;
+
 /// The header of a message's signature, in base64.
 pub const SIGNATURE: &str = "x-signature";
 
@@ -108,6 +111,10 @@ pub fn read(body: &[u8], session: &SessionProvider) -> Result<Call, String> {
     let request: Request = serde_json::from_slice(body)
         .map_err(|error| format!("mdb-login does not understand this mongosh: {}", foreign(&error.to_string())))?;
     let context = request.timeout_context_id.filter(|context| !context.is_empty());
+    // Who has the key could fill our memory with them otherwise.
+    if context.as_ref().is_some_and(|context| context.len() > CONTEXT_MAX) {
+        return Err(format!("mongosh has sent a `timeoutContextId` of more than {CONTEXT_MAX} bytes"));
+    }
     match (request.method.as_str(), context) {
         ("oidc:OIDC_HUMAN_CALLBACK", Some(context)) => {
             let params = request.callback_params.ok_or("mongosh has sent no `callbackParams`")?;
@@ -208,7 +215,7 @@ mod tests {
     #[test]
     fn requests_that_are_not_for_us_are_refused_in_words() {
         type Change = fn(&mut Value);
-        let rows: [(Change, &str); 13] = [
+        let rows: [(Change, &str); 14] = [
             (|request| request["callbackParams"]["version"] = json!(2), "version 2"),
             (|request| request["callbackParams"]["version"] = json!("1"), "does not understand"),
             (|request| request["callbackParams"] = json!(null), "callbackParams"),
@@ -217,7 +224,8 @@ mod tests {
             (|request| request["callbackParams"]["idpInfo"]["issuer"] = json!(7), "does not understand"),
             (|request| request["callbackParams"]["idpInfo"]["clientId"] = json!("0oa2"), "client id `0oa2`"),
             (|request| request["callbackParams"]["idpInfo"]["clientId"] = json!(""), "client id ``"),
-            (|request| request["timeoutContextId"] = json!(""), "timeoutContextId"),
+            (|request| request["timeoutContextId"] = json!(""), "no `timeoutContextId`"),
+            (|request| request["timeoutContextId"] = json!("c".repeat(513)), "of more than 512 bytes"),
             (|request| request["method"] = json!("oidc:_abort\u{1b}"), "`oidc:_abort\\u{1b}`"),
             (|request| request["method"] = json!("oidc:REQUEST_TOKEN_CALLBACK"), "exec --inject k8s -- mongosh"),
             (|request| request["method"] = json!("oidc:REFRESH_TOKEN_CALLBACK"), "exec --inject k8s -- mongosh"),

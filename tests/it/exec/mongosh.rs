@@ -252,6 +252,15 @@ fn strangers_get_neither_a_token_nor_a_signature() {
     let signature = shell.sign(body.as_bytes());
     let honest = String::from_utf8(shell.request(&body, &signature)).unwrap();
     let huge = shell.callback(&"x".repeat(70_000)).to_string();
+    let in_chunks = format!(
+        "POST / HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\nx-signature: {}\r\n\r\n{:x}\r\n{huge}\r\n0\r\n\r\n",
+        shell.sign(huge.as_bytes()),
+        huge.len()
+    );
+    let hex: String = STANDARD.decode(&signature).unwrap().iter().map(|byte| format!("{byte:02x}")).collect();
+    // Another run of ours, whose key somebody has.
+    let other = SignedIn::new();
+    let others = Shell::start(&other);
     for (what, bytes, status) in [
         ("no signature", honest.replace("x-signature", "x-other"), 401),
         ("two signatures", honest.replace("\r\n\r\n", &format!("\r\nx-signature: {signature}\r\n\r\n")), 401),
@@ -262,9 +271,12 @@ fn strangers_get_neither_a_token_nor_a_signature() {
             401,
         ),
         ("no base64", honest.replace(&signature, "%%%"), 401),
+        ("in hexadecimal digits", honest.replace(&signature, &hex), 401),
+        ("signed with another run's key", honest.replace(&signature, &others.sign(body.as_bytes())), 401),
         ("another body", honest.replace("\"timeoutContextId\":\"1\"", "\"timeoutContextId\":\"2\""), 401),
         ("GET", honest.replace("POST", "GET"), 405),
         ("oversized", String::from_utf8(shell.request(&huge, &shell.sign(huge.as_bytes()))).unwrap(), 413),
+        ("oversized, in chunks", in_chunks, 413),
         ("a head without an end", format!("POST / HTTP/1.1\r\nx: {}", "x".repeat(40_000)), 431),
         ("not HTTP", "hello\r\n\r\n".to_owned(), 400),
     ] {
@@ -274,6 +286,34 @@ fn strangers_get_neither_a_token_nor_a_signature() {
     }
     assert_eq!(shell.token("3", None).0, ada.token());
     shell.end();
+    others.end();
+}
+
+/// Whoever has the key, as the program and what it starts do, can have tokens; it can do nothing else.
+#[test]
+fn who_has_the_key_and_sends_rubbish_is_refused_in_words() {
+    let ada = SignedIn::new();
+    let shell = Shell::start(&ada);
+    let post = |body: &str| shell.send(&shell.request(body, &shell.sign(body.as_bytes())));
+    // Both ways are signed with one key, so an answer looks like a request of somebody's who knows it.
+    let answer = post(&shell.callback("1").to_string());
+    let played_back = answer.split_once("\r\n\r\n").unwrap().1;
+    let mut long = shell.callback("2");
+    long["timeoutContextId"] = json!("2".repeat(60_000));
+    for (what, body, words) in [
+        ("an answer of ours", played_back, "does not understand this mongosh"),
+        ("nothing", "", "does not understand this mongosh"),
+        ("no JSON", "{\"method\":", "does not understand this mongosh"),
+        ("JSON without an end", &"[".repeat(60_000), "does not understand this mongosh"),
+        ("an unknown method", &json!({ "method": "oidc:EVAL", "timeoutContextId": "3" }).to_string(), "does not know"),
+        ("a context to be remembered", &long.to_string(), "of more than 512 bytes"),
+    ] {
+        let answer = post(body);
+        assert!(answer.starts_with("HTTP/1.1 500 ") && answer.contains(words), "{what}: {answer}");
+        assert!(answer.contains("x-signature: ") && !answer.contains("eyJ"), "{what}: {answer}");
+    }
+    assert_eq!(shell.token("3", None).0, ada.token());
+    assert_eq!(shell.end().stderr(), "");
 }
 
 #[test]
@@ -294,11 +334,12 @@ fn a_thousand_connections_do_not_shut_mongosh_out() {
     let token = ada.token();
     let shell = Shell::start(&ada);
     let mut strangers = Vec::new();
-    for number in 0..1000 {
+    let forged = shell.request("{}", &STANDARD.encode([7; 32]));
+    let kinds = [b"".as_slice(), b"POST / HTTP/1.1\r\ncontent-length: 9\r\n\r\n", &forged];
+    for bytes in kinds.iter().cycle().take(1000) {
         // A queue that is full is the hostile child's own trouble.
         if let Ok(mut stream) = UnixStream::connect(&shell.socket) {
-            let _ =
-                stream.write_all(if number % 2 == 0 { b"" } else { b"POST / HTTP/1.1\r\ncontent-length: 9\r\n\r\n" });
+            let _ = stream.write_all(bytes);
             strangers.push(stream);
         }
     }
@@ -307,8 +348,23 @@ fn a_thousand_connections_do_not_shut_mongosh_out() {
         assert_eq!(shell.token(&context.to_string(), None).0, token);
     }
     assert!(started.elapsed() < Duration::from_secs(2), "{:?}", started.elapsed());
+    // Nor do they cost more than a few open files.
+    #[cfg(target_os = "linux")]
+    assert!(open_ends(&shell.socket) <= 64, "{} connections are held", open_ends(&shell.socket));
     drop(strangers);
     shell.end();
+}
+
+/// The connections at a socket that its server holds.
+#[cfg(target_os = "linux")]
+fn open_ends(socket: &std::path::Path) -> usize {
+    const CONNECTED: &str = "03";
+    let sockets = std::fs::read_to_string("/proc/net/unix").unwrap();
+    let at_it = |line: &&str| {
+        let columns: Vec<&str> = line.split_whitespace().collect();
+        columns.get(5) == Some(&CONNECTED) && columns.get(7) == socket.to_str().as_ref()
+    };
+    sockets.lines().filter(at_it).count()
 }
 
 /// Strangers that never end a request are sent away, all of them.
