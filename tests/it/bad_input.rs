@@ -1,21 +1,26 @@
-//! What people, files, environments, providers and disks can get wrong, one row each: the exit code, and a part of what
-//! is said. The real program runs for every row.
+//! What people, files, environments, providers, MongoDB servers, programs and disks can get wrong, one row each: the exit
+//! code, and a part of what is said. The real program runs for every row.
 //!
 //! Each row has a number for finding it again. Elsewhere: the redirect listener and the device flow have tables of their
-//! own, answers to a refresh are in `refresh`, and what needs a terminal is with the real peers.
+//! own, answers to a refresh are in `refresh`, what a program under `exec` can send us is in `exec::mongosh`, and what needs
+//! a terminal, or DNS records of our own (row 100), is with the real peers.
 
 mod files;
 mod flags;
 mod provider;
+mod servers;
 
 use std::ffi::OsString;
 use std::sync::Mutex;
 
 use crate::cases::each;
-use crate::signed_in::SignedIn;
+use crate::signed_in::{SignedIn, sign_in};
 use crate::support::browser::Browser;
 use crate::support::cmd::{Outcome, Sandbox, start_url};
 use crate::support::idp::{Idp, Rotation, SignIn};
+use crate::support::mongod::Mongod;
+
+use servers::Server;
 
 /// One bad input.
 struct Row {
@@ -23,11 +28,13 @@ struct Row {
     input: String,
     given: Given,
     /// Makes the input bad, before or (for a renewal) after the sign-in.
-    make: Make,
+    make: Option<Make>,
+    /// `[SERVER]` and `[PORT]` in the arguments are this one's.
+    server: Option<Server>,
     arguments: Vec<OsString>,
     exit: i32,
     /// A part of stdout or stderr.
-    says: &'static str,
+    says: String,
 }
 
 type Make = Box<dyn Fn(&Idp, &mut Sandbox) + Send + Sync>;
@@ -37,6 +44,12 @@ type Make = Box<dyn Fn(&Idp, &mut Sandbox) + Send + Sync>;
 enum Given {
     /// Nobody has signed in. The command is the arguments; no file may change.
     Nobody,
+    /// The same, and nothing names a provider. It may not be asked anything.
+    Nothing,
+    /// Somebody has signed in, and the token is good. As above.
+    Session,
+    /// Somebody has signed in through the row's server, which becomes bad afterwards. As above.
+    Accepted,
     /// Somebody signs in, as far as it goes. The arguments follow `login`.
     Login,
     /// Somebody has signed in, and the token must be renewed.
@@ -44,10 +57,15 @@ enum Given {
 }
 
 /// A row whose input is the arguments.
-fn typed<A: Into<OsString>>(number: u32, arguments: impl IntoIterator<Item = A>, exit: i32, says: &'static str) -> Row {
+fn typed<A: Into<OsString>>(
+    number: u32,
+    arguments: impl IntoIterator<Item = A>,
+    exit: i32,
+    says: impl Into<String>,
+) -> Row {
     let arguments: Vec<OsString> = arguments.into_iter().map(Into::into).collect();
-    let input = format!("{arguments:?}");
-    Row { number, input, given: Given::Nobody, make: Box::new(|_, _| {}), arguments, exit, says }
+    let (input, says) = (format!("{arguments:?}"), says.into());
+    Row { number, input, given: Given::Nobody, make: None, server: None, arguments, exit, says }
 }
 
 fn row(
@@ -56,37 +74,92 @@ fn row(
     given: Given,
     make: impl Fn(&Idp, &mut Sandbox) + Send + Sync + 'static,
     exit: i32,
-    says: &'static str,
+    says: impl Into<String>,
 ) -> Row {
     let arguments = if given == Given::Login { vec![] } else { vec!["token".into()] };
-    Row { number, input: input.into(), given, make: Box::new(make), arguments, exit, says }
+    let (input, says) = (input.into(), says.into());
+    Row { number, input, given, make: Some(Box::new(make)), server: None, arguments, exit, says }
 }
 
 /// Words in inputs that stand for a password: never to be repeated.
 const PASSWORD: &str = "hunter2";
 
-impl Row {
-    fn run(&self) -> Result<(), String> {
-        let (idp, mut sandbox) = match self.given {
-            Given::Nobody | Given::Login => {
+/// Where a row is tried out.
+struct Stage {
+    idp: Idp,
+    sandbox: Sandbox,
+    server: Option<Mongod>,
+}
+
+impl Stage {
+    fn new(row: &Row) -> Self {
+        let (idp, mut sandbox) = match row.given {
+            Given::Nobody | Given::Nothing | Given::Accepted | Given::Login => {
                 let idp = Idp::start_with(|behaviour| behaviour.sign_in = SignIn::Auto("ada".into()));
                 let sandbox = Sandbox::with(&idp);
                 (idp, sandbox)
+            }
+            Given::Session => {
+                let mut ada = SignedIn::new();
+                ada.sandbox.unset("MDB_LOGIN_ALLOWED_HOST");
+                (ada.idp, ada.sandbox)
             }
             Given::Renewal => {
                 let ada = SignedIn::stale_with(|behaviour| behaviour.rotation = Rotation::Static);
                 (ada.idp, ada.sandbox)
             }
         };
-        (self.make)(&idp, &mut sandbox);
-        let before = sandbox.files();
+        if matches!(row.given, Given::Nothing | Given::Accepted) {
+            sandbox.unset("MDB_LOGIN_ISSUER").unset("MDB_LOGIN_CLIENT_ID");
+        }
+        let server = row.server.as_ref().map(|bad| {
+            let server = Mongod::start(&idp);
+            if row.given == Given::Accepted {
+                sign_in(&sandbox, &[&server.uri(), "--trust-server"]);
+            }
+            server.change(&*bad.change);
+            server.script("saslStart", bad.answers.clone());
+            server
+        });
+        if let Some(make) = &row.make {
+            make(&idp, &mut sandbox);
+        }
+        Self { idp, sandbox, server }
+    }
+}
+
+impl Row {
+    /// Whether the row neither needs nor leaves anything of its own, so that others like it can use the same stage.
+    fn shares_stage(&self) -> bool {
+        self.given == Given::Session && self.make.is_none() && self.server.as_ref().is_some_and(|bad| bad.is_untouched)
+    }
+
+    fn run(&self, Stage { idp, sandbox, server }: &Stage) -> Result<(), String> {
+        let server = server.as_ref();
+        let seen = || {
+            let at_server = server.map(|server| (server.counters().connections, server.tokens().len()));
+            (sandbox.files(), idp.log().len(), at_server.unwrap_or_default())
+        };
+        let (files, asked, (connections, tokens)) = seen();
+        let arguments: Vec<OsString> = self.arguments.iter().map(|word| filled_in(word, server)).collect();
         let outcome = match self.given {
-            Given::Login => login(&sandbox, &self.arguments),
-            Given::Nobody | Given::Renewal => sandbox.run(&self.arguments),
+            Given::Login => login(sandbox, &arguments),
+            _ => sandbox.run(&arguments),
         };
         self.judge(&outcome).map_err(|why| format!("{why}\n{outcome:?}"))?;
-        if self.given == Given::Nobody && sandbox.files() != before {
-            return Err("it changed a file".into());
+        let after = seen();
+        let may_change = matches!(self.given, Given::Login | Given::Renewal);
+        let may_ask = may_change || self.given == Given::Nobody;
+        let is_untouched = self.server.as_ref().is_some_and(|bad| bad.is_untouched);
+        for (happened, what) in [
+            (!may_change && after.0 != files, "it changed a file"),
+            (!may_ask && after.1 != asked, "it asked the provider"),
+            (is_untouched && after.2.0 != connections, "it connected to the server"),
+            (self.exit != 0 && after.2.1 != tokens, "it gave the server a token"),
+        ] {
+            if happened {
+                return Err(format!("{what}\n{outcome:?}"));
+            }
         }
         let said = outcome.stderr();
         if said.contains(PASSWORD) || idp.secrets().iter().any(|secret| said.contains(secret)) {
@@ -100,10 +173,12 @@ impl Row {
         if outcome.code() != Some(self.exit) {
             return Err(format!("exit code is not {}", self.exit));
         }
-        if !all.contains(self.says) {
+        if !all.contains(&self.says) {
             return Err(format!("it does not say `{}`", self.says));
         }
-        if self.exit != 0 && !outcome.stdout.is_empty() {
+        // `discover` shows what a server says before it is judged.
+        let shows = self.arguments.first().is_some_and(|command| command == "discover");
+        if self.exit != 0 && !shows && !outcome.stdout.is_empty() {
             return Err("something is on stdout".into());
         }
         if all.contains("panicked") || all.contains('\u{1b}') {
@@ -116,6 +191,13 @@ impl Row {
         }
         Ok(())
     }
+}
+
+/// An argument with the server's address in its place.
+fn filled_in(word: &OsString, server: Option<&Mongod>) -> OsString {
+    let (Some(server), Some(text)) = (server, word.to_str()) else { return word.clone() };
+    let address = server.address();
+    text.replace("[SERVER]", &address.to_string()).replace("[PORT]", &address.port().to_string()).into()
 }
 
 /// Signs in as far as it goes: a browser comes as soon as there is an address.
@@ -131,15 +213,33 @@ fn login(sandbox: &Sandbox, flags: &[OsString]) -> Outcome {
     login.wait()
 }
 
+/// `None` for a panic, which has said why.
+fn caught<T>(run: impl FnOnce() -> T) -> Option<T> {
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(run)).ok()
+}
+
 #[test]
 fn every_bad_input_has_its_words_and_its_exit_code() {
-    let rows: Vec<Row> = [flags::rows(), files::rows(), provider::rows()].into_iter().flatten().collect();
+    let rows: Vec<Row> =
+        [flags::rows(), files::rows(), provider::rows(), servers::rows()].into_iter().flatten().collect();
     let total = rows.len();
+    let (alike, others): (Vec<Row>, Vec<Row>) = rows.into_iter().partition(Row::shares_stage);
+    // Signing in takes longer than most rows do.
+    let mut groups: Vec<Vec<Row>> = others.into_iter().map(|row| vec![row]).collect();
+    for row in alike {
+        match groups.last_mut().filter(|group| group.len() < 10 && group[0].shares_stage()) {
+            Some(group) => group.push(row),
+            None => groups.push(vec![row]),
+        }
+    }
     let wrong = Mutex::new(Vec::new());
-    each(rows, |row| {
-        let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| row.run()));
-        if let Err(why) = outcome.unwrap_or_else(|_| Err("the row itself failed".into())) {
-            wrong.lock().unwrap().push(format!("row {}: {}: {why}\n", row.number, row.input));
+    each(groups, |group| {
+        let stage = caught(|| Stage::new(&group[0]));
+        for row in &group {
+            let result = stage.as_ref().and_then(|stage| caught(|| row.run(stage)));
+            if let Err(why) = result.unwrap_or_else(|| Err("the row itself failed".into())) {
+                wrong.lock().unwrap().push(format!("row {}: {}: {why}\n", row.number, row.input));
+            }
         }
     });
     let mut wrong = wrong.into_inner().unwrap();

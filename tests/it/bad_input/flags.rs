@@ -52,6 +52,7 @@ pub(super) fn rows() -> Vec<Row> {
         typed(10, ["login", "--auth-param", "code_challenge_method=plain"], 2, "must not set `code_challenge_method`"),
         typed(10, ["login", "--auth-param", "client_secret=hunter2"], 2, "must not carry a secret"),
         typed(10, ["login", "--auth-param", "x"], 2, "must be written `name=value`"),
+        typed(11, ["discover", "prod"], 3, "there is no profile called `prod`"),
         typed(15, ["login", "--store", "plaintext"], 2, "invalid value 'plaintext'"),
         typed(16, ["login", "--browser", "system"], 4, "`--device`, `--no-browser`"),
         typed(16, ["login", "--no-input"], 4, "`--no-input` says that nobody is there"),
@@ -62,27 +63,6 @@ pub(super) fn rows() -> Vec<Row> {
         let says = if name == "CON" { "Windows device" } else { "a profile's name " };
         rows.push(typed(11, ["token".to_owned(), format!("--profile={name}")], 2, says));
     }
-    for (uri, says) in [
-        ("mongodb://u%4@h", "`TARGET` is wrong at character 11: `%` must be followed by two hexadecimal digits"),
-        ("mongodb://", "`TARGET` is wrong at character 11: there is no host"),
-        ("mongodb+srv://h:1", "`TARGET` is wrong at character 15: `mongodb+srv://` takes no port"),
-        ("mongodb+srv://a,b", "`TARGET` may have one host only after `mongodb+srv://`"),
-        ("mongodb://%2Ftmp%2Fm.sock", "a Unix socket has no name by which it could be trusted"),
-    ] {
-        rows.push(typed(95, ["token", uri], 2, says));
-    }
-    for (uri, says) in [
-        ("mongodb://h/?authMechanism=PLAIN", "`TARGET` has `authMechanism=PLAIN`"),
-        ("mongodb://h/?authSource=admin", "`TARGET` has `authSource=admin`"),
-        ("mongodb://u:hunter2@h", "`TARGET` has a password, and MONGODB-OIDC takes none"),
-        ("mongodb://h/?tlsCertificateKeyFilePassword=hunter2", "`TARGET` holds a password"),
-    ] {
-        rows.push(typed(97, ["token", uri], 2, says));
-    }
-    let allowed = "mongodb://h/?authMechanismProperties=ALLOWED_HOSTS:*";
-    rows.push(typed(98, ["token", allowed], 2, "`TARGET` has `ALLOWED_HOSTS`, which is not its to say"));
-    rows.push(typed(95, ["token", "--uri", "mongodb://a", "mongodb://b"], 2, "two connection strings"));
-    rows.push(typed(95, ["token", "-p", "mongodb://u:hunter2@h"], 2, "must not be a connection string"));
     #[cfg(unix)]
     {
         use std::ffi::OsString;

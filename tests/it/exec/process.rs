@@ -37,30 +37,6 @@ fn arguments_reach_the_program_as_they_are() {
 }
 
 #[test]
-fn a_program_that_cannot_be_started_has_env_s_codes() {
-    let ada = SignedIn::new();
-    let home = ada.sandbox.home();
-    for (name, text, mode) in [("plain", "#!/bin/sh\n", 0o600), ("broken", "#!/nowhere/sh\n", 0o700)] {
-        std::fs::write(home.join(name), text).unwrap();
-        std::fs::set_permissions(home.join(name), Permissions::from_mode(mode)).unwrap();
-    }
-    std::fs::create_dir(home.join("folder")).unwrap();
-    for (program, code, words) in [
-        ("no-such-program-here", 127, "there is no program `no-such-program-here` in `PATH`"),
-        ("./missing", 127, "`./missing` is not there"),
-        ("./broken", 127, "its first line asks for"),
-        ("./plain", 126, "cannot run `./plain`"),
-        ("./folder", 126, "cannot run `./folder`"),
-        ("a\u{1b}b", 127, "`a\\u{1b}b`"),
-    ] {
-        ada.run(["exec", "--", program]).exits(code).says(words);
-    }
-    let error = ada.run(["exec", "--json", "--", "./plain"]).exits(126).stderr();
-    assert_eq!(serde_json::from_str::<serde_json::Value>(&error).unwrap()["error"]["code"], "cannot_start");
-    assert!(ada.runs().is_empty());
-}
-
-#[test]
 fn a_line_without_a_program_is_wrong_usage() {
     let sandbox = Sandbox::new();
     for line in
@@ -141,25 +117,6 @@ fn everything_is_gone_at_the_end_and_after_kill_9_with_the_next_run() {
     living.wait();
     assert!(ada.runs().is_empty());
     rustix::process::kill_process(rustix::process::Pid::from_raw(child).unwrap(), Signal::KILL).unwrap();
-}
-
-#[test]
-fn what_outlives_the_program_finds_nothing() {
-    for way in ["k8s", "file"] {
-        let ada = SignedIn::new();
-        let home = ada.sandbox.home();
-        let orphan = "while [ ! -e go ]; do sleep 0.02; done
-            if cat \"$OIDC_TOKEN_FILE\" > read; then echo read > end; else echo nothing > end; fi";
-        // It keeps nothing of ours open but the file's name.
-        let script = format!("cat \"$OIDC_TOKEN_FILE\" > first; ({orphan}) < /dev/null > /dev/null 2>&1 & exit 7");
-        ada.exec(&["--inject", way], &script).exits(7).within(Duration::from_secs(10));
-        assert!(ada.runs().is_empty(), "{way}");
-        assert_eq!(std::fs::read_to_string(home.join("first")).unwrap().trim(), ada.token().trim(), "{way}");
-        std::fs::write(home.join("go"), "").unwrap();
-        let end =
-            wait_for("the orphan", || std::fs::read_to_string(home.join("end")).ok().filter(|end| !end.is_empty()));
-        assert_eq!((end.as_str(), std::fs::read(home.join("read")).unwrap()), ("nothing\n", Vec::new()), "{way}");
-    }
 }
 
 #[test]
