@@ -5,8 +5,9 @@
 //!   exactly as clap prints its own. Notes are silent under `--quiet`.
 //! - Text that somebody else wrote (provider, server, file, environment) passes [`foreign`] first.
 //! - Nothing moves unless stderr is a terminal.
-//! - Pages for people to look at are laid out in [`report`].
+//! - Pages for people to look at are laid out in [`report`]; [`keyboard`] reads what they type meanwhile.
 
+pub mod keyboard;
 pub mod report;
 
 use std::fmt::{self, Write as _};
@@ -74,6 +75,12 @@ impl Ui {
     /// What a person must see to go on: an address, a code, a question. Never silent.
     pub fn tell(&self, text: impl AsRef<str>) {
         line("", text.as_ref());
+    }
+
+    /// The beginning of a line that the person ends: a question, whose answer [`keyboard::Keyboard`] reads.
+    pub fn prompt(&self, question: &str) {
+        let mut stderr = io::stderr().lock();
+        let _ = write!(stderr, "{question}").and_then(|()| stderr.flush());
     }
 
     /// One line of what is going on. Silent under `--quiet` and `--json`.
@@ -217,6 +224,12 @@ pub fn shell_quoted(word: &str) -> String {
     let word = visible(word);
     // Refused is a NUL, which is an escape by now.
     shlex::try_quote(&word).map_or_else(|_| word.clone(), Into::into)
+}
+
+/// Whether a text is shown as it is: no control characters, no line breaks, nothing invisible, nothing that changes the
+/// direction of what follows.
+pub fn is_all_visible(text: &str) -> bool {
+    !text.chars().any(is_deceptive)
 }
 
 fn visible(text: &str) -> String {

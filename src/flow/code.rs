@@ -7,7 +7,6 @@ use tracing::{debug, info};
 
 use super::Context;
 use super::browser;
-use super::keys::Keyboard;
 use super::redirect::{Callback, CallbackError, Expectation, ExpectedAnswer, Listener, Outcome, Waiting};
 use super::surroundings::Surroundings;
 use crate::error::{Error, Kind, Result, with_sources};
@@ -18,6 +17,7 @@ use crate::oidc::token::TokenResponse;
 use crate::secret::Secret;
 use crate::settings::BrowserChoice;
 use crate::ui::Countdown;
+use crate::ui::keyboard::Keyboard;
 
 /// How the browser's part ended.
 pub enum End {

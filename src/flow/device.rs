@@ -7,13 +7,13 @@ use qrcode::{EcLevel, QrCode};
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::Context;
-use super::keys::Keyboard;
 use crate::error::{Error, Kind, Result};
 use crate::http::shown_host;
 use crate::oidc::Fault;
 use crate::oidc::device::{self, DeviceAuthorization, DeviceRequest};
 use crate::oidc::token::TokenResponse;
 use crate::settings::{Origin, schema};
+use crate::ui::keyboard::Keyboard;
 use crate::ui::{Countdown, Ui};
 
 /// Runs the flow to its end. The inner error is the provider's doing; the caller explains it.

@@ -4,7 +4,6 @@ pub mod browser;
 pub mod code;
 pub mod device;
 pub mod end_session;
-pub mod keys;
 pub mod redirect;
 pub mod surroundings;
 

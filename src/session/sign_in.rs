@@ -11,7 +11,6 @@ use super::keep::{endpoints, hand_out, keep_token};
 use super::{Session, block_on};
 use crate::error::{Error, Kind, Result};
 use crate::flow::code::{self, End};
-use crate::flow::keys::Keyboard;
 use crate::flow::redirect::{BindError, Doubt, Listener, Outcome, Waiting};
 use crate::flow::{Context, device};
 use crate::http::shown_host;
@@ -27,6 +26,7 @@ use crate::store::index::{self, IndexEntry};
 use crate::store::lock::{LockKind, SessionLock};
 use crate::store::{Backend, SessionRecord, Store};
 use crate::ui::foreign;
+use crate::ui::keyboard::Keyboard;
 
 /// What a sign-in leaves to be told.
 pub struct SignedIn {

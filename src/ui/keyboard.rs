@@ -4,7 +4,7 @@ use std::io::BufRead as _;
 
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
-/// The keyboard of one sign-in. There must be no second one: nothing can take a blocked read of stdin back, so its
+/// The keyboard of one command. There must be no second one: nothing can take a blocked read of stdin back, so its
 /// thread would go on reading, and take the line that answers a later question.
 #[derive(Default)]
 pub struct Keyboard {
