@@ -1,4 +1,19 @@
 //! The identity providers that companies have: what is called differently at each, and where it is set.
+//!
+//! [`recipe`] says what there is to know of a vendor, each vendor's file has its facts, and [`issuer`] makes an issuer of
+//! what people have at hand. Pure: nobody is asked anything.
+
+mod auth0;
+mod entra;
+mod generic;
+mod google;
+pub mod issuer;
+mod keycloak;
+mod okta;
+mod ping;
+pub mod recipe;
+
+use recipe::Recipe;
 
 /// Whose product an identity provider is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,6 +29,9 @@ pub enum Vendor {
 }
 
 impl Vendor {
+    pub const ALL: [Self; 7] =
+        [Self::Entra, Self::Okta, Self::Ping, Self::Keycloak, Self::Auth0, Self::Google, Self::Generic];
+
     /// What an issuer's address gives away; own domains do not.
     pub fn of(issuer: &str) -> Self {
         let Ok(url) = url::Url::parse(issuer) else { return Self::Generic };
@@ -31,6 +49,24 @@ impl Vendor {
             _ if within(&["auth0.com"]) => Self::Auth0,
             _ if url.path().contains("/realms/") => Self::Keycloak,
             _ => Self::Generic,
+        }
+    }
+
+    /// The vendor that is called so on the command line.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|vendor| vendor.recipe().name == name)
+    }
+
+    /// What is to be set up, and what comes of it.
+    pub fn recipe(self) -> &'static Recipe {
+        match self {
+            Self::Entra => &entra::RECIPE,
+            Self::Okta => &okta::RECIPE,
+            Self::Ping => &ping::RECIPE,
+            Self::Keycloak => &keycloak::RECIPE,
+            Self::Auth0 => &auth0::RECIPE,
+            Self::Google => &google::RECIPE,
+            Self::Generic => &generic::RECIPE,
         }
     }
 }
@@ -56,5 +92,13 @@ mod tests {
         ] {
             assert_eq!(Vendor::of(issuer), expected, "{issuer}");
         }
+    }
+
+    #[test]
+    fn names_are_found_again() {
+        for vendor in Vendor::ALL {
+            assert_eq!(Vendor::named(vendor.recipe().name), Some(vendor));
+        }
+        assert_eq!(Vendor::named("Okta"), None);
     }
 }
