@@ -4,9 +4,11 @@
 //! manual. [`parse`] reads a command line, [`complete`] answers a shell that completes one.
 
 mod complete;
+mod federation;
 mod flags;
 mod parse;
 mod server;
+mod setup;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -16,9 +18,11 @@ use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::engine::{ArgValueCandidates, ArgValueCompleter};
 
 pub use complete::{complete, script};
+pub use federation::FederationArgs;
 pub use flags::{BrowserArgs, HostArgs, NetworkArgs, SessionArgs, SignInArgs};
 pub use parse::{parse, parse_cached, report, version};
 pub use server::{CheckArgs, ServerArgs, ServerCommand};
+pub use setup::SetupArgs;
 
 use crate::mongo::uri::is_connection_string;
 use crate::settings::{Request, TARGET, schema};
@@ -126,6 +130,7 @@ pub enum Command {
     Doctor(DoctorArgs),
     Profile(ProfileArgs),
     Server(ServerArgs),
+    Setup(SetupArgs),
     Completions(CompletionsArgs),
     Man(ManArgs),
 }

@@ -8,12 +8,16 @@
 //! | [`document`] | a configuration, whatever its form, to its providers and what is wrong: [`read`] |
 //! | `entry`, `fields` | one entry of the list: names, types, what is required |
 //! | `rules` | whether the values are right, alone and together |
+//! | [`choices`] | an administrator's choices to a provider: the same rules, by flag |
+//! | [`emit`] | a provider to a configuration, in each form that somebody reads |
 //! | [`release`] | which server knows what |
 //! | `yaml`, `json`, `command_line` | the languages of configurations, each to a tree of values with their places |
 //! | `tree` | that tree, places, and findings |
 
+pub mod choices;
 mod command_line;
 pub mod document;
+pub mod emit;
 mod entry;
 mod fields;
 mod json;
@@ -59,6 +63,16 @@ pub enum Authorization {
     GroupMembership(String),
     /// From the user's document in `$external`, which has to exist.
     UserId,
+}
+
+impl Authorization {
+    /// The claim that lists the groups.
+    pub fn claim(&self) -> Option<&str> {
+        match self {
+            Self::GroupMembership(claim) => Some(claim),
+            Self::UserId => None,
+        }
+    }
 }
 
 impl IdentityProvider {

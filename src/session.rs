@@ -20,6 +20,7 @@ mod verify;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use explain::Doing;
 pub use sign_in::SignedIn;
 pub use sign_out::{Revocation, SignedOut};
 
@@ -27,6 +28,7 @@ use crate::clock::unix_now;
 use crate::error::{Error, Kind, Result};
 use crate::event_loop::block_on;
 use crate::http::{Http, HttpOptions};
+use crate::oidc::metadata::{self, ProviderMetadata};
 use crate::oidc::token::ClientIdentity;
 use crate::settings::Settings;
 use crate::signals;
@@ -113,6 +115,13 @@ impl<'a> Session<'a> {
     /// The complete command for this session, as [`Settings::command`] has it.
     pub fn command(&self, name: &str) -> String {
         self.settings.command(name)
+    }
+
+    /// The provider's metadata, judged, for somebody who sets it up. One request, and nothing is kept.
+    pub async fn provider(&self) -> Result<ProviderMetadata> {
+        metadata::discover(&self.http()?, &self.settings.issuer)
+            .await
+            .map_err(|fault| self.explain(Doing::SetUp, fault))
     }
 
     /// The session's name in messages.

@@ -23,8 +23,8 @@ use serde_json::Value;
 use layers::Layers;
 use schema::{Input, Setting};
 pub use values::{
-    AuthorizationParams, BrowserChoice, ClientSecretSource, FlowChoice, RedirectHost, RedirectUri, Scopes,
-    is_secret_name,
+    AuthorizationParams, BrowserChoice, ClientSecretSource, FlowChoice, RedirectHost, RedirectUri, Scopes, duration,
+    is_secret_name, profile_name,
 };
 
 use crate::error::{Error, Kind, Result};
@@ -339,6 +339,68 @@ pub fn what_is_right(request: &Request) -> (Settings, Vec<Error>) {
 #[cfg(test)]
 pub fn of_flags(request: &Request) -> Settings {
     Layers { request, config: None, environment: &|_| None, accepted: &|_| Ok(None) }.compose().unwrap()
+}
+
+/// A profile as a change would leave it. Nothing is written.
+pub struct Foreseen {
+    pub settings: Settings,
+    /// What is in the profile now, and would be another or gone.
+    pub replaced: Vec<Replaced>,
+    /// The first variable of the environment that says another thing than the change, and would win.
+    pub overruled_by: Option<&'static str>,
+}
+
+/// A value that a change replaces or removes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Replaced {
+    pub key: &'static str,
+    /// As in the environment.
+    pub before: String,
+}
+
+/// What [`change_profile`] would do, for `request`'s other flags and the environment as they are.
+pub fn foresee(name: &str, changes: &[edit::Change<'_>], request: &Request) -> Result<Foreseen> {
+    let path = config_file()?;
+    let before = load()?;
+    let ((), after) = edit::draft(&path, before.as_ref(), |document| edit::update(document, name, changes))?;
+    let config = after.as_ref().or(before.as_ref()).map(file::Source::parse).transpose()?;
+    let request = Request { profile: Some(name.to_owned()), ..request.clone() };
+    let layers = Layers {
+        request: &request,
+        config: config.as_ref(),
+        environment: &|name| env::var_os(name),
+        accepted: &accepted,
+    };
+    let settings = layers.compose()?;
+    let overruled = |(setting, input): &edit::Change<'_>| match (settings.origin(setting.key), input) {
+        (Origin::Env(variable), Some(input)) if !setting.means(input, &settings) => Some(*variable),
+        _ => None,
+    };
+    let overruled_by = changes.iter().find_map(overruled);
+    Ok(Foreseen { replaced: replaced(before.as_ref(), name, changes)?, overruled_by, settings })
+}
+
+/// Changes a profile, and makes it if it is new. `agreed` is what [`foresee`] has said would be replaced; where somebody
+/// has changed the profile since, nothing is written.
+pub fn change_profile(name: &str, changes: &[edit::Change<'_>], agreed: &[Replaced]) -> Result<()> {
+    edit::change(|document| {
+        let now = file::Source::new(config_file()?, document.to_string().into_bytes())?;
+        if replaced(Some(&now), name, changes)? != agreed {
+            return Err(Error::new(Kind::Failed, format!("profile `{name}` was changed by somebody else meanwhile"))
+                .hint("run the same command again"));
+        }
+        edit::update(document, name, changes)
+    })
+}
+
+fn replaced(source: Option<&file::Source>, name: &str, changes: &[edit::Change<'_>]) -> Result<Vec<Replaced>> {
+    let config = source.map(file::Source::parse).transpose()?;
+    let Some(profile) = config.as_ref().and_then(|config| config.profile(name)) else { return Ok(Vec::new()) };
+    let replaced = |(setting, after): &edit::Change<'_>| {
+        let before = &profile.get(setting)?.input;
+        (after.as_ref() != Some(before)).then(|| Replaced { key: setting.key, before: before.to_string() })
+    };
+    Ok(changes.iter().filter_map(replaced).collect())
 }
 
 /// That what a server says could be used as settings.

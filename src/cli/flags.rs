@@ -13,7 +13,7 @@ use crate::settings::{Request, StoreChoice, schema};
 const PROVIDER: &str = "Provider";
 const SIGN_IN: &str = "Sign-in";
 const STORAGE: &str = "Storage";
-const NETWORK: &str = "Network";
+pub(super) const NETWORK: &str = "Network";
 
 /// What decides which session is meant, and how its provider is reached.
 #[derive(Args, Debug)]
@@ -179,7 +179,7 @@ impl SessionArgs {
 }
 
 impl NetworkArgs {
-    fn add_to(&self, request: &mut Request) {
+    pub(super) fn add_to(&self, request: &mut Request) {
         one(request, &schema::CA_FILE, &self.ca_file);
         one(request, &schema::HTTP_TIMEOUT, &self.http_timeout);
     }
@@ -214,19 +214,25 @@ impl BrowserArgs {
     }
 }
 
-fn one(request: &mut Request, setting: &'static schema::Setting, value: &Option<String>) {
+pub(super) fn one(request: &mut Request, setting: &'static schema::Setting, value: &Option<String>) {
     if let (Some(flag), Some(value)) = (setting.flag, value) {
         request.flags.push((setting, flag, vec![value.clone()]));
     }
 }
 
-fn list(request: &mut Request, setting: &'static schema::Setting, values: &[String]) {
+pub(super) fn list(request: &mut Request, setting: &'static schema::Setting, values: &[String]) {
     if let (Some(flag), false) = (setting.flag, values.is_empty()) {
         request.flags.push((setting, flag, values.to_vec()));
     }
 }
 
-fn switch(request: &mut Request, on: bool, setting: &'static schema::Setting, flag: &'static str, value: &str) {
+pub(super) fn switch(
+    request: &mut Request,
+    on: bool,
+    setting: &'static schema::Setting,
+    flag: &'static str,
+    value: &str,
+) {
     if on {
         request.flags.push((setting, flag, vec![value.to_owned()]));
     }

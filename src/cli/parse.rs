@@ -30,6 +30,7 @@ const COMMANDS: &[&str] = &[
     "doctor",
     "profile",
     "server",
+    "setup",
     "completions",
     "man",
     "help",
@@ -80,6 +81,7 @@ fn target(command: &Command) -> Option<(Option<String>, Option<&String>)> {
         | Command::Uri(_)
         | Command::Profile(_)
         | Command::Server(_)
+        | Command::Setup(_)
         | Command::Completions(_)
         | Command::Man(_) => None,
     }
@@ -357,6 +359,7 @@ mod tests {
                 Command::Doctor(_) => "doctor",
                 Command::Profile(_) => "profile",
                 Command::Server(_) => "server",
+                Command::Setup(_) => "setup",
                 Command::Completions(_) => "completions",
                 Command::Man(_) => "man",
             };

@@ -4,15 +4,17 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueHint};
 
+use super::federation::ServerConfigArgs;
 use crate::federation::Release;
 
-/// For who runs the server: check its configuration
+/// For who runs the server: make its configuration, and check it
 ///
 /// A MongoDB server learns from its parameter oidcIdentityProviders whose tokens it takes, and what makes of one a user with
 /// roles. What is wrong there shows itself late: the server does not start, or refuses people without a reason.
 #[derive(Args, Debug)]
 #[command(after_long_help = "\
 Examples:
+  mdb-login server config prod
   mdb-login server check /etc/mongod.conf
   mdb-login server check --server-version 7.0.11 idps.json")]
 pub struct ServerArgs {
@@ -23,6 +25,7 @@ pub struct ServerArgs {
 #[derive(Debug, Subcommand)]
 pub enum ServerCommand {
     Check(CheckArgs),
+    Config(Box<ServerConfigArgs>),
 }
 
 /// Check the identity providers in a server's configuration

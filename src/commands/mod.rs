@@ -10,6 +10,7 @@ mod logout;
 mod manual;
 mod profile;
 mod server;
+mod setup;
 mod status;
 mod token;
 mod uri;
@@ -60,7 +61,8 @@ pub fn run(cli: &Cli, ui: &Ui) -> Result<ExitCode> {
         Command::Uri(args) => uri::run(&args.uri, ui),
         Command::Doctor(args) => doctor::run(args.request(global), ui),
         Command::Profile(args) => profile::run(&args.command, global, ui),
-        Command::Server(args) => server::run(&args.command, ui),
+        Command::Server(args) => server::run(&args.command, global, ui),
+        Command::Setup(args) => setup::run(args, global, ui),
         Command::Completions(args) => generate::completions(args, ui),
         Command::Man(args) => generate::man(args, ui),
     };

@@ -1,13 +1,11 @@
 //! `mdb-login profile`: show and change `config.toml`.
 
-use std::borrow::Cow;
-
 use serde_json::{Value, json};
 
 use crate::cli::{GlobalArgs, ProfileCommand};
 use crate::error::{Error, Kind, Result};
 use crate::session::server;
-use crate::settings::schema::{self, Input, Setting, Shape};
+use crate::settings::schema::{self, Input, Setting};
 use crate::settings::{self, Origin, Request, Settings, edit};
 use crate::ui::{Ui, foreign, nearest, shell_quoted};
 
@@ -134,14 +132,7 @@ fn assignment<'a>(name: &str, text: &'a str) -> Result<(&'static Setting, Input<
     let refuse = |reason: String| Error::new(Kind::Usage, format!("`{key}` {reason}"));
     let input = setting.shape.read_text(value).map_err(refuse)?;
     setting.check(input.clone()).map_err(refuse)?;
-    if let (Shape::Path, Input::Text(path)) = (setting.shape, &input)
-        && let Ok(full) = std::path::absolute(path.as_ref())
-        && full.as_os_str() != path.as_ref()
-    {
-        // Somebody who types a path means it from here; the file must mean the same from everywhere.
-        return Ok((setting, Input::Text(Cow::Owned(full.to_string_lossy().into_owned()))));
-    }
-    Ok((setting, input))
+    Ok((setting, setting.stored(input)))
 }
 
 fn unknown_key(key: &str) -> Error {

@@ -24,6 +24,11 @@ pub struct ProviderMetadata {
     pub end_session_endpoint: Option<Url>,
     /// `None` when the provider does not say.
     pub scopes_supported: Option<Vec<String>>,
+    /// `None` when the provider does not say, which means authorization code and implicit (RFC 8414 §2), and is not kept
+    /// to.
+    pub grant_types_supported: Option<Vec<String>>,
+    /// The provider says that it has PKCE with S256. One that says nothing may have it all the same.
+    pub pkce_promised: bool,
     /// The provider promises `iss` in the authorization response (RFC 9207 §3).
     pub iss_parameter_promised: bool,
     /// The provider takes a client secret in the body but not as Basic authentication.
@@ -161,6 +166,8 @@ pub fn judge(issuer: &str, body: &[u8]) -> Result<ProviderMetadata, Fault> {
         revocation_endpoint: endpoint(&map, "revocation_endpoint")?,
         end_session_endpoint: endpoint(&map, "end_session_endpoint")?,
         scopes_supported: texts(&map, "scopes_supported"),
+        grant_types_supported: texts(&map, "grant_types_supported"),
+        pkce_promised: lists("code_challenge_methods_supported", "S256"),
         iss_parameter_promised: map.get("authorization_response_iss_parameter_supported") == Some(&Value::Bool(true)),
         client_secret_in_body: lists("token_endpoint_auth_methods_supported", "client_secret_post")
             && !lists("token_endpoint_auth_methods_supported", "client_secret_basic"),

@@ -19,6 +19,8 @@ use crate::vendor::Vendor;
 pub enum Doing {
     SignIn,
     Renewal,
+    /// Somebody sets the provider up, and nothing is kept yet.
+    SetUp,
 }
 
 impl fmt::Display for Doing {
@@ -26,6 +28,7 @@ impl fmt::Display for Doing {
         f.write_str(match self {
             Self::SignIn => "sign in",
             Self::Renewal => "renew the session",
+            Self::SetUp => "set up sign-ins",
         })
     }
 }
@@ -69,6 +72,7 @@ pub fn fault(settings: &Settings, doing: Doing, fault: Fault) -> Error {
             // A code is good for one exchange, so a person who had come that far has to come again.
             Doing::SignIn => format!("check the network and the proxy, then run `{}` again", settings.command("login")),
             Doing::Renewal => "check the network and the proxy, then try again; the session is kept".to_owned(),
+            Doing::SetUp => "check the issuer, the network and the proxy, then try again".to_owned(),
         }),
     }
 }

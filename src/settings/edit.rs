@@ -19,6 +19,9 @@ use crate::ui::{foreign, shell_quoted};
 /// An edit takes milliseconds; whoever holds the lock for longer is stopped or gone wrong.
 const LOCK_DEADLINE: Duration = Duration::from_secs(5);
 
+/// A setting, and its new value in a profile; `None` takes it away.
+pub type Change<'a> = (&'static Setting, Option<Input<'a>>);
+
 /// Changes the file by `edit`, and gives back what `edit` does. Nothing is written if it fails or changes nothing.
 pub fn change<T>(edit: impl FnOnce(&mut DocumentMut) -> Result<T>) -> Result<T> {
     change_file(&config_file()?, edit)
@@ -29,23 +32,37 @@ fn change_file<T>(path: &Path, edit: impl FnOnce(&mut DocumentMut) -> Result<T>)
     create_folder(folder)?;
     let _lock = lock(folder)?;
     let before = Source::load(path)?;
-    let text = before.as_ref().map_or("", Source::text);
+    let (result, after) = draft(path, before.as_ref(), edit)?;
+    if let Some(after) = after {
+        replace(path, after.text().as_bytes())?;
+    }
+    Ok(result)
+}
+
+/// The file as `edit` would make it, and what `edit` does; no file if it would change nothing. Nothing is written.
+pub(super) fn draft<T>(
+    path: &Path,
+    before: Option<&Source>,
+    edit: impl FnOnce(&mut DocumentMut) -> Result<T>,
+) -> Result<(T, Option<Source>)> {
+    let text = before.map_or("", Source::text);
     let mut document: DocumentMut = match text.parse() {
         Ok(document) => document,
         // The reader's words, with file, line and column, and without an excerpt of the file.
-        Err(_) => match before.as_ref().map(|source| source.parse().map(drop)) {
+        Err(_) => match before.map(|source| source.parse().map(drop)) {
             Some(Err(error)) => return Err(error),
             _ => return Err(Error::new(Kind::Config, format!("`{}` is not TOML", foreign(&path.to_string_lossy())))),
         },
     };
     let result = edit(&mut document)?;
     let after = with_line_ends_of(text, document.to_string());
-    if after != text {
-        // What would be refused at the next start must not be written.
-        Source::new(path.to_owned(), after.clone().into_bytes())?.parse()?;
-        replace(path, after.as_bytes())?;
+    if after == text {
+        return Ok((result, None));
     }
-    Ok(result)
+    // What would be refused at the next start must not be written.
+    let after = Source::new(path.to_owned(), after.into_bytes())?;
+    after.parse()?;
+    Ok((result, Some(after)))
 }
 
 /// The editor writes `\n`; a file from Windows keeps its `\r\n` throughout.
@@ -141,6 +158,17 @@ pub fn set(document: &mut DocumentMut, name: &str, settings: &[(&'static Setting
 pub fn unset<'k>(document: &mut DocumentMut, name: &str, keys: &'k [String]) -> Result<Vec<&'k str>> {
     let profile = find(profiles(document, name)?, name)?;
     Ok(keys.iter().map(String::as_str).filter(|key| profile.remove(key).is_some()).collect())
+}
+
+/// Sets those of `changes` that have a value, and removes the others.
+pub fn update(document: &mut DocumentMut, name: &str, changes: &[Change<'_>]) -> Result<()> {
+    let values: Vec<_> = changes.iter().filter_map(|(setting, input)| Some((*setting, input.clone()?))).collect();
+    set(document, name, &values)?;
+    let profile = find(profiles(document, name)?, name)?;
+    for (setting, _) in changes.iter().filter(|(_, input)| input.is_none()) {
+        profile.remove(setting.key);
+    }
+    Ok(())
 }
 
 /// Makes a profile the default.

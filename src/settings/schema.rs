@@ -46,6 +46,26 @@ impl Setting {
         (self.show)(settings)
     }
 
+    /// `input` as it may be written down: somebody who types a path means it from here, and the file must mean the same
+    /// from everywhere.
+    pub fn stored<'a>(&self, input: Input<'a>) -> Input<'a> {
+        match (self.shape, &input) {
+            (Shape::Path, Input::Text(path)) => match std::path::absolute(path.as_ref()) {
+                Ok(full) if full.as_os_str() != path.as_ref() => {
+                    Input::Text(Cow::Owned(full.to_string_lossy().into_owned()))
+                }
+                _ => input,
+            },
+            _ => input,
+        }
+    }
+
+    /// Whether `input` is the value in effect, however either is written.
+    pub(super) fn means(&self, input: &Input<'_>, settings: &Settings) -> bool {
+        let mut alone = Settings::blank();
+        (self.apply)(&mut alone, input.clone()).is_ok() && self.show(&alone) == self.show(settings)
+    }
+
     /// Whether `input` would be accepted, other settings aside.
     pub fn check(&self, input: Input<'_>) -> Result<(), Reason> {
         (self.apply)(&mut Settings::blank(), input)
@@ -105,6 +125,22 @@ impl<'a> Input<'a> {
 
     fn number(self) -> Result<u64, Reason> {
         if let Self::Number(number) = self { Ok(number) } else { Err("must be a whole number".into()) }
+    }
+}
+
+/// As it is written in the environment.
+impl fmt::Display for Input<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text(text) => f.write_str(text),
+            Self::List(list) => f.write_str(&list.join(" ")),
+            Self::Pairs(pairs) => {
+                let pairs: Vec<String> = pairs.iter().map(|(name, value)| format!("{name}={value}")).collect();
+                f.write_str(&pairs.join(" "))
+            }
+            Self::Switch(on) => write!(f, "{on}"),
+            Self::Number(number) => write!(f, "{number}"),
+        }
     }
 }
 

@@ -37,6 +37,11 @@ impl Page {
         self.paint(mark.style(), text)
     }
 
+    /// The heading of a section that is no list of rows.
+    pub fn heading(self, text: &str) -> String {
+        self.paint(Style::new().bold(), text)
+    }
+
     fn paint(self, style: Style, text: &str) -> String {
         if self.colour { format!("{style}{text}{style:#}") } else { text.to_owned() }
     }
@@ -146,7 +151,7 @@ pub fn report(sections: &[Section], page: Page) -> String {
 fn show(section: &Section, page: Page) -> String {
     let mut text = String::new();
     if !section.heading.is_empty() {
-        let _ = writeln!(text, "{}", page.paint(Style::new().bold(), &section.heading));
+        let _ = writeln!(text, "{}", page.heading(&section.heading));
     }
     let marks = if section.rows.iter().any(|row| row.mark.is_some()) { MARK } else { 0 };
     let widest = section.rows.iter().map(|row| display_width(&row.label)).max().unwrap_or_default();
@@ -172,6 +177,29 @@ fn show(section: &Section, page: Page) -> String {
     // A row without a text ends with the spaces behind its label.
     text.lines().map(|line| format!("{}\n", line.trim_end())).collect()
 }
+
+/// A command that is there to be copied: where the page is too narrow for it, broken between its words, as a shell lets a
+/// line be continued. `words` are quoted already.
+pub fn command(words: &[String], page: Page) -> String {
+    let mut text = String::new();
+    let mut line = "  ".to_owned();
+    for (number, word) in words.iter().enumerate() {
+        let end = if number + 1 < words.len() { CONTINUED.len() } else { 0 };
+        if display_width(&line) + 1 + display_width(word) + end > page.width && !line.trim().is_empty() {
+            let _ = writeln!(text, "{line}{CONTINUED}");
+            line = "   ".to_owned();
+        }
+        if number > 0 {
+            line.push(' ');
+        }
+        line.push_str(word);
+    }
+    let _ = writeln!(text, "{line}");
+    text
+}
+
+/// A shell takes the next line as the rest of this one.
+const CONTINUED: &str = " \\";
 
 /// Rows of cells under a head, each column as wide as its widest cell. What is too wide for the page is laid out as a
 /// block a row instead, with the heads as labels: a table that is broken in the middle cannot be read. Empty cells have no
@@ -330,6 +358,20 @@ issuer
   https://b.example.com
 "
         );
+    }
+
+    #[test]
+    fn a_command_is_broken_where_a_shell_goes_on() {
+        let words = |line: &str| line.split(' ').map(str::to_owned).collect::<Vec<_>>();
+        let line = words("mdb-login server config prod --name prod --user-claim email");
+        assert_eq!(command(&line, plain(80)), "  mdb-login server config prod --name prod --user-claim email\n");
+        let broken = "  mdb-login server config prod --name \\\n    prod --user-claim email\n";
+        assert_eq!(command(&line, plain(40)), broken);
+        // A shell drops a backslash and the end of its line before it looks for words.
+        let joined = |text: &str| text.replace("\\\n", "");
+        assert_eq!(shlex::split(&joined(broken)).unwrap(), line);
+        let long = words("mdb-login https://login.example.com/a/very/long/address/indeed");
+        assert_eq!(shlex::split(&joined(&command(&long, plain(40)))).unwrap(), long);
     }
 
     proptest! {

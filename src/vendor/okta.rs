@@ -51,8 +51,8 @@ pub static RECIPE: Recipe = Recipe {
         Piece { flag: "--domain", name: "Okta domain", place: "the menu under your name", default: None, read: domain },
         Piece {
             flag: "--authorization-server",
-            name: "id of the authorization server",
-            place: "the end of its issuer, `default` or `aus…`",
+            name: "authorization server",
+            place: "its id, `default` or `aus…`, at the end of its issuer",
             default: Some("default"),
             read: identifier,
         },

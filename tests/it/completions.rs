@@ -63,6 +63,7 @@ fn without_a_command_both_commands_and_profiles_are_offered() {
         "doctor",
         "profile",
         "server",
+        "setup",
         "completions",
         "man",
         "help",

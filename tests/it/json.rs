@@ -142,6 +142,13 @@ fn every_object_is_as_documented() {
             std::fs::write(w.ada.sandbox.home().join("mongod.conf"), text.replace("corp", "c p")).unwrap();
             w.run(["server", "check", "mongod.conf", "--json"]).exits(3)
         }),
+        ("server-config", |w| w.run(["server", "config", "--name", "corp", "--json"]).exits(0)),
+        ("setup", |w| w.run(["setup", "entra", "--json"]).exits(0)),
+        ("setup", |w| {
+            w.configure();
+            let known = ["--issuer", w.ada.idp.issuer(), "--client-id", "mongodb-tools", "--audience", "db"];
+            w.run(["setup", "generic", "--profile", "prod", "--json", "--yes"].iter().chain(&known)).exits(0)
+        }),
         ("error", |w| w.run(["token", "--nonsense", "--json"]).exits(2)),
         ("error", |w| {
             w.ada.sandbox.write_config("nonsense");

@@ -31,6 +31,10 @@ mod generated;
 // What people are told to write.
 mod recipes;
 
+// An administrator sets a provider up.
+mod server_config;
+mod setup;
+
 // Programs that run with a token.
 #[cfg(unix)]
 mod exec;

@@ -95,22 +95,27 @@ impl Idp {
 
     /// A provider that is told how to behave before anyone can ask it anything.
     pub fn start_with(change: impl FnOnce(&mut Behaviour)) -> Self {
-        Self::start_at("http", None, change)
+        Self::start_at("http", None, "/{}", change)
+    }
+
+    /// The same with an issuer that has its name in this path, in place of `{}`: `/realms/{}` as Keycloak has it.
+    pub fn start_in(path: &str, change: impl FnOnce(&mut Behaviour)) -> Self {
+        Self::start_at("http", None, path, change)
     }
 
     /// The same over TLS, with this certificate.
     pub fn start_with_tls(certificate: &Certificate, change: impl FnOnce(&mut Behaviour)) -> Self {
-        Self::start_at("https", Some(certificate.acceptor()), change)
+        Self::start_at("https", Some(certificate.acceptor()), "/{}", change)
     }
 
-    fn start_at(scheme: &str, tls: Option<TlsAcceptor>, change: impl FnOnce(&mut Behaviour)) -> Self {
+    fn start_at(scheme: &str, tls: Option<TlsAcceptor>, path: &str, change: impl FnOnce(&mut Behaviour)) -> Self {
         let mut behaviour = Behaviour::default();
         change(&mut behaviour);
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
         let origin = format!("{scheme}://{}", listener.local_addr().unwrap());
         // A name of its own for each, because a port may come again, and clients keep sessions by issuer.
-        let root = format!("/{}", state::random(9));
+        let root = path.replace("{}", &state::random(9));
         let site = Site { issuer: format!("{origin}{root}"), origin, root };
         let shared = Arc::new(Shared::new(site, behaviour));
         let (up, watch) = watch::channel(true);

@@ -68,6 +68,17 @@ impl Terminal {
         self.keyboard.write_all(format!("{line}\n").as_bytes()).unwrap();
     }
 
+    /// Ctrl-D at the beginning of a line: there is no more input.
+    pub fn end_input(&mut self) {
+        self.keyboard.write_all(b"\x04").unwrap();
+    }
+
+    /// SIGINT, as Ctrl-C sends it.
+    pub fn interrupt(&self) {
+        rustix::process::kill_process(rustix::process::Pid::from_child(&self.child), rustix::process::Signal::INT)
+            .unwrap();
+    }
+
     /// Waits for the end, within a minute: the exit code, and everything that was written.
     #[track_caller]
     pub fn wait(mut self) -> (Option<i32>, String) {

@@ -33,7 +33,11 @@ fn point(text: &str) -> Item {
 }
 
 fn is_session_command(names: &[&str]) -> bool {
-    matches!(names, ["login" | "token" | "exec" | "status" | "logout" | "verify" | "inspect" | "doctor"])
+    matches!(
+        names,
+        ["login" | "token" | "exec" | "status" | "logout" | "verify" | "inspect" | "doctor" | "setup"]
+            | ["server", "config"]
+    )
 }
 
 pub fn exit_status(names: &[&str]) -> Vec<Item> {
@@ -52,6 +56,8 @@ pub fn exit_status(names: &[&str]) -> Vec<Item> {
             "The server would start with the file, and people or programs could sign in. There may be warnings."
         }
         ["inspect"] => "A MongoDB server would take the token. Warnings change nothing about that.",
+        ["setup"] => "The profile was written; or, without issuer or client id, the page was printed.",
+        ["server", "config"] => "The configuration was printed.",
         ["logout"] => {
             "The session is gone from this machine, or there was none. Whether the provider revoked it is \
                        said on stderr, and in the object that `--json` prints."
@@ -66,6 +72,8 @@ pub fn exit_status(names: &[&str]) -> Vec<Item> {
         ["exec"] => all_but(&[PortTaken]),
         ["discover"] => vec![Failed, Usage, Config, Denied, Unavailable, RuleBroken],
         ["doctor"] => vec![Failed, Usage, Config, Denied, TimedOut, Unavailable, Store, PortTaken, RuleBroken],
+        ["setup"] => vec![Failed, Usage, Config, LoginRequired, Denied, TimedOut, Unavailable, RuleBroken, Interrupted],
+        ["server", "config"] => vec![Failed, Usage, Config],
         ["logout"] => vec![Failed, Usage, Config, TimedOut, Store, PortTaken, Interrupted],
         ["server", "check"] => vec![Failed, Usage, Config],
         ["profile", "trust"] => vec![Failed, Usage, Config, LoginRequired, Denied, Unavailable, RuleBroken],
@@ -340,7 +348,8 @@ pub fn files(names: &[&str]) -> Vec<Item> {
         )],
         ["server"] => vec![text("Those of each command are on its page.")],
         ["profile", "trust"] => vec![config, servers],
-        ["profile", ..] => {
+        ["server", "config"] => vec![config],
+        ["profile", ..] | ["setup"] => {
             let lock = term("~/.config/mdb-login/.config.lock", "Held while config.toml is changed; stays.");
             vec![config, lock]
         }
@@ -411,6 +420,21 @@ pub fn security(names: &[&str]) -> Vec<Item> {
                  One that only the token names is not gone to: a token could otherwise send you anywhere.",
             ),
         ],
+        ["setup"] => vec![
+            text(
+                "The client is a public one: no secret is asked for, and none is written. Where a provider insists on one, the \
+                 profile names the file that has it.",
+            ),
+            text(
+                "The provider is asked for its metadata alone, over https, and nothing is written unless they name the very \
+                 issuer that was given. Whether it is your company's, nobody but you can tell.",
+            ),
+        ],
+        ["server", "config"] => vec![text(
+            "What is printed holds no secret. Names of groups and users become strings of the format and nothing else, and \
+             characters that do not show are refused: what you read is what the server compares. Whoever can issue tokens of \
+             that issuer for that audience decides who is who at the server.",
+        )],
         ["uri"] => vec![text("What is printed holds no token. A user name is left out.")],
         ["doctor"] => vec![
             text(
@@ -520,6 +544,20 @@ pub fn more_examples(names: &[&str]) -> Vec<Item> {
         ],
         ["exec"] => recipes(),
         ["inspect"] => rules_of_the_server(),
+        ["setup"] => vec![
+            text("From a provider that nobody has set up to people at the database:"),
+            Item::Commands(
+                "mdb-login setup entra\n\
+                 mdb-login setup entra --tenant ID --client-id ID --profile prod\n\
+                 mdb-login server config prod > oidc.conf\n\
+                 mdb-login server check oidc.conf\n\
+                 mdb-login server config prod --format roles --group GROUP --grant readWrite@app > roles.js\n\
+                 mongosh mongodb://db.example.com roles.js\n\
+                 mdb-login login prod\n\
+                 mdb-login verify prod --uri mongodb://db.example.com/?tls=true"
+                    .to_owned(),
+            ),
+        ],
         _ => Vec::new(),
     }
 }

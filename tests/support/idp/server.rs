@@ -32,7 +32,7 @@ const BODY_MAX: usize = 64 * 1024;
 pub(super) struct Site {
     pub issuer: String,
     pub origin: String,
-    /// The issuer's path: `/` and a random name.
+    /// The issuer's path, with a random name in it.
     pub root: String,
 }
 

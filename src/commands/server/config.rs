@@ -1,0 +1,175 @@
+//! `mdb-login server config`: what a MongoDB server is to be told of the provider.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::cli::FederationArgs;
+use crate::error::{Error, Kind, Result};
+use crate::federation::choices::{Base, Choices, Refusal};
+use crate::federation::emit::{self, Configuration, Format, Principals, Unfit};
+use crate::federation::{self, Authorization, Finding, IdentityProvider};
+use crate::settings::{Origin, Settings, duration, schema};
+use crate::ui::Ui;
+use crate::ui::report::{Mark, Page};
+use crate::vendor::Vendor;
+use crate::vendor::recipe::Recipe;
+
+pub fn run(args: &FederationArgs, settings: &Settings, ui: &Ui) -> Result<()> {
+    let recipe = Vendor::of(&settings.issuer).recipe();
+    let prepared = Prepared::new(&args.choices(jwks_poll_secs(args)?), settings, recipe)?;
+    if args.format == Format::Roles && prepared.principals.names.is_empty() {
+        let (flag, whom) = prepared.principal_flag();
+        return Err(Error::new(Kind::Usage, format!("`--format roles` needs the names of {whom}"))
+            .hint(format!("add `{flag} NAME`, once for each")));
+    }
+    if args.format != Format::Roles && !prepared.principals.is_empty() {
+        return Err(Error::new(Kind::Usage, format!("the format `{}` creates nobody", args.format.name()))
+            .hint("give `--group`, `--user` and `--grant` together with `--format roles`"));
+    }
+    let configuration = prepared.write(args.format)?;
+    let notes = prepared.notes(&configuration, settings);
+    if ui.json {
+        return ui.object(json!({
+            "format": args.format.name(), "configuration": configuration.text, "notes": notes,
+        }));
+    }
+    ui.data(configuration.text.as_bytes())?;
+    notes.into_iter().for_each(|note| ui.note(note));
+    Ok(())
+}
+
+/// What a server is to be told, checked and not written yet.
+pub struct Prepared {
+    pub provider: IdentityProvider,
+    pub principals: Principals,
+    /// What a server would bear, and people might not.
+    doubts: Vec<String>,
+}
+
+impl Prepared {
+    /// Decides what `choices` and settings leave open, by the rules of the newest server.
+    ///
+    /// # Errors
+    /// `Kind::Usage`, naming the flag.
+    pub fn new(choices: &Choices, settings: &Settings, recipe: &Recipe) -> Result<Self> {
+        let provider = choices.decide(&base(settings, recipe)).map_err(refused)?;
+        let principals = choices.principals(&provider).map_err(refused)?;
+        let doubts = judge(&provider)?;
+        Ok(Self { provider, principals, doubts })
+    }
+}
+
+/// What `server check` would say of it.
+fn judge(provider: &IdentityProvider) -> Result<Vec<String>> {
+    let list: Value = serde_json::from_str(&emit::list(provider)).unwrap_or_default();
+    // Plain http is for servers that are started for tests, and they are told so.
+    let tests = is_for_tests(provider);
+    let text = json!({ "oidcIdentityProviders": list, "enableTestCommands": tests }).to_string();
+    let mut doubts = Vec::new();
+    for Finding { path, mark, message, hint, .. } in federation::read(&text).findings {
+        let flag = flag(path.rsplit('.').next().unwrap_or_default());
+        if mark == Mark::Fail {
+            let error = Error::new(Kind::Usage, format!("`{flag}`: {message}"));
+            return Err(hint.into_iter().fold(error, Error::hint));
+        }
+        doubts.push(match hint {
+            Some(hint) => format!("`{flag}`: {message}; {hint}"),
+            None => format!("`{flag}`: {message}"),
+        });
+    }
+    Ok(doubts)
+}
+
+fn is_for_tests(provider: &IdentityProvider) -> bool {
+    provider.issuer.starts_with("http:")
+}
+
+/// The flag that a field of `oidcIdentityProviders` is given with.
+fn flag(field: &str) -> &str {
+    match field.split('[').next().unwrap_or_default() {
+        "issuer" => "--issuer",
+        "audience" => "--audience",
+        "authNamePrefix" => "--name",
+        "clientId" => "--client-id",
+        "requestScopes" => "--request-scope",
+        "principalName" => "--user-claim",
+        "authorizationClaim" => "--group-claim",
+        "matchPattern" => "--match-pattern",
+        "JWKSPollSecs" => "--jwks-poll",
+        field => field,
+    }
+}
+
+/// What the settings say of a server's side.
+pub fn base<'a>(settings: &'a Settings, recipe: &'a Recipe) -> Base<'a> {
+    let chosen = *settings.origin(schema::SCOPE.key) != Origin::BuiltIn;
+    Base {
+        issuer: &settings.issuer,
+        client_id: &settings.client_id,
+        audience: &settings.audience,
+        scopes: chosen.then_some(settings.scopes.list.as_slice()),
+        profile: settings.profile.as_deref(),
+        recipe,
+    }
+}
+
+pub fn refused(refusal: Refusal) -> Error {
+    let error = Error::new(Kind::Usage, format!("`{}` {}", refusal.flag, refusal.why));
+    match refusal.flag {
+        "--issuer" | "--client-id" => error.hint("name a profile, or give `--issuer` and `--client-id`"),
+        _ => error,
+    }
+}
+
+pub fn jwks_poll_secs(args: &FederationArgs) -> Result<Option<u32>> {
+    const YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
+    let Some(text) = &args.jwks_poll else { return Ok(None) };
+    let refuse = |reason: String| Error::new(Kind::Usage, format!("`--jwks-poll` {reason}"));
+    let duration = duration(text, (Duration::ZERO, YEAR)).map_err(refuse)?;
+    if duration.subsec_nanos() > 0 {
+        return Err(refuse("must be whole seconds".to_owned()));
+    }
+    Ok(u32::try_from(duration.as_secs()).ok())
+}
+
+impl Prepared {
+    /// Writes it down.
+    pub fn write(&self, format: Format) -> Result<Configuration> {
+        emit::emit(format, &self.provider, &self.principals, Page::of_stdout()).map_err(|unfit| {
+            let (field, why) = match unfit {
+                Unfit::NoPlace(field) => (field, format!("has no place in the format `{}`", format.name())),
+                Unfit::TooLong(field, max) => {
+                    (field, format!("may have {max} characters in the format `{}`", format.name()))
+                }
+            };
+            Error::new(Kind::Usage, format!("`{}` {why}", flag(field)))
+        })
+    }
+
+    /// For people: what the configuration itself cannot say.
+    pub fn notes(&self, configuration: &Configuration, settings: &Settings) -> Vec<String> {
+        let mut notes = [self.doubts.clone(), configuration.notes.clone()].concat();
+        if settings.id_token_as_access_token {
+            notes.push(
+                "the profile hands over the ID token; mongosh by itself does so with `--oidcIdTokenAsAccessToken`"
+                    .to_owned(),
+            );
+        }
+        if is_for_tests(&self.provider) {
+            notes.push(
+                "servers take an issuer without TLS only when they are started for tests (`enableTestCommands`)"
+                    .to_owned(),
+            );
+        }
+        notes
+    }
+
+    /// The flag that names principals, and whom it names.
+    fn principal_flag(&self) -> (&'static str, &'static str) {
+        match self.provider.authorization {
+            Authorization::GroupMembership(_) => ("--group", "groups"),
+            Authorization::UserId => ("--user", "users"),
+        }
+    }
+}

@@ -1,0 +1,378 @@
+//! `mdb-login setup`: an identity provider, made ready for MongoDB.
+//!
+//! First the page with what to register, then, as far as issuer and client id are known: the provider is asked what it
+//! supports, the profile is written, and the other side is printed. Nothing is written before the provider has answered
+//! and, where values of a profile would go, somebody has agreed.
+
+mod page;
+mod profile;
+mod questions;
+
+use serde_json::{Value, json};
+
+use super::server::config::{self, Prepared};
+use crate::cli::{GlobalArgs, SetupArgs};
+use crate::error::{Error, Kind, Result};
+use crate::event_loop::block_on;
+use crate::federation::Authorization;
+use crate::federation::choices::{Base, Choices};
+use crate::federation::emit::{Configuration, Format};
+use crate::session::Session;
+use crate::settings::schema::{self, Setting};
+use crate::settings::{self, Replaced, Request, Settings};
+use crate::signals;
+use crate::ui::report::{self, Page, Row, Section};
+use crate::ui::{Ui, foreign, shell_quoted};
+use crate::vendor::Vendor;
+use crate::vendor::issuer::{self, Flaw, Issuer};
+use crate::vendor::recipe::{Known, Recipe};
+use profile::Change;
+use questions::Questions;
+
+pub fn run(args: &SetupArgs, global: &GlobalArgs, ui: &Ui) -> Result<()> {
+    block_on(async {
+        tokio::select! {
+            biased;
+            // One ear for the whole of it. What is written, is written in one step, between two waits.
+            stop = signals::interrupted() => Err(stop),
+            done = SetUp::new(args, global, ui)?.run() => done,
+        }
+    })?
+}
+
+/// One run.
+struct SetUp<'a> {
+    args: &'a SetupArgs,
+    ui: &'a Ui,
+    vendor: Vendor,
+    recipe: &'static Recipe,
+    request: Request,
+    choices: Choices,
+    /// The profile to write.
+    name: String,
+    issuer: Option<Issuer>,
+    client_id: Option<String>,
+    questions: Questions<'a>,
+}
+
+impl<'a> SetUp<'a> {
+    /// What was typed, judged.
+    fn new(args: &'a SetupArgs, global: &GlobalArgs, ui: &'a Ui) -> Result<Self> {
+        if args.interactive && !ui.can_ask() {
+            return Err(Error::new(Kind::LoginRequired, "`--interactive` needs somebody at a terminal").hint(format!(
+                "in a script, give what it would ask for: `mdb-login setup {} --help`",
+                args.vendor.recipe().name
+            )));
+        }
+        let request = args.request(global);
+        for (setting, flag, values) in &request.flags {
+            check(setting, flag, values)?;
+        }
+        let (name, whose) = match (&global.profile, std::env::var("MDB_LOGIN_PROFILE")) {
+            (Some(name), _) => (name.clone(), Kind::Usage),
+            (None, Ok(name)) => (name, Kind::Config),
+            (None, Err(_)) => (args.vendor.recipe().name.to_owned(), Kind::Usage),
+        };
+        settings::profile_name(&name).map_err(|reason| Error::new(whose, format!("a profile's name {reason}")))?;
+        let jwks_poll_secs = config::jwks_poll_secs(&args.federation)?;
+        if let Some(client_id) = &args.provider.client_id {
+            check(&schema::CLIENT_ID, "--client-id", std::slice::from_ref(client_id))?;
+        }
+        Ok(Self {
+            issuer: given_issuer(args)?,
+            client_id: args.provider.client_id.clone(),
+            choices: args.federation.choices(jwks_poll_secs),
+            vendor: args.vendor,
+            recipe: args.vendor.recipe(),
+            questions: Questions::new(ui),
+            args,
+            ui,
+            request,
+            name,
+        })
+    }
+
+    async fn run(mut self) -> Result<()> {
+        self.show_registration()?;
+        if self.args.interactive {
+            self.ask().await?;
+        }
+        match (self.issuer.clone(), self.client_id.clone()) {
+            (Some(issuer), Some(client_id)) => self.set_up(&issuer, &client_id).await,
+            (issuer, client_id) => self.end_without(issuer.is_none(), client_id.is_none()),
+        }
+    }
+
+    /// The page with what to register.
+    fn show_registration(&self) -> Result<()> {
+        let known = self.known()?;
+        if self.ui.json {
+            return Ok(());
+        }
+        let all_is_known = self.issuer.is_some() && self.client_id.is_some();
+        let sections = page::registration(self.recipe, &known, all_is_known);
+        self.ui.data(report::report(&sections, Page::of_stdout()).as_bytes())
+    }
+
+    /// What fills the page, as far as it is known.
+    fn known(&self) -> Result<Known> {
+        let foreseen = settings::foresee(&self.name, &self.changes("", "")?, &self.request)?;
+        let (user_claim, authorization) = self.choices.claims(self.recipe).map_err(config::refused)?;
+        let client_id = self.client_id.clone().unwrap_or_else(|| "<client id>".to_owned());
+        let audience =
+            if self.has_flag(&schema::AUDIENCE) { foreseen.settings.audience.clone() } else { client_id.clone() };
+        Ok(Known {
+            redirect_uri: redirect_uris(&foreseen.settings),
+            audience: foreign(&audience),
+            client_id: foreign(&client_id),
+            user_claim,
+            group_claim: authorization.claim().unwrap_or_default().to_owned(),
+        })
+    }
+
+    fn has_flag(&self, setting: &'static Setting) -> bool {
+        self.request.flags.iter().any(|(known, ..)| std::ptr::eq(*known, setting))
+    }
+
+    /// Nothing is written, and that is said.
+    fn end_without(self, no_issuer: bool, no_client_id: bool) -> Result<()> {
+        let pieces: Vec<String> = match (no_issuer, self.recipe.pieces) {
+            (false, _) => Vec::new(),
+            (true, []) => vec!["--issuer URL".to_owned()],
+            (true, pieces) => {
+                let needed = pieces.iter().filter(|piece| piece.default.is_none());
+                needed.map(|piece| format!("{} {}", piece.flag, page::placeholder(piece.flag))).collect()
+            }
+        };
+        let client_id = no_client_id.then(|| "--client-id ID".to_owned());
+        let missing: Vec<String> = pieces.into_iter().chain(client_id).collect();
+        let what = match (no_issuer, no_client_id) {
+            (true, true) => "issuer and client id are",
+            (true, false) => "the issuer is",
+            (false, _) => "the client id is",
+        };
+        let known = format!("mdb-login setup {} {}", self.recipe.name, missing.join(" "));
+        let asked = format!("mdb-login setup {} --interactive", self.recipe.name);
+        if self.args.yes {
+            return Err(Error::new(Kind::Usage, format!("{what} not given, and `--yes` wants a profile written"))
+                .hint(format!("run `{known} --yes`")));
+        }
+        if self.ui.json {
+            return self.print_object(&[], Value::Null, vec![known, asked], Value::Null);
+        }
+        let page = Page::of_stdout();
+        let mut text = format!("\n{}\n", page.heading("When it is registered"));
+        for command in [known, asked] {
+            text.push_str(&report::command(&words(&command), page));
+        }
+        self.ui.data(text.as_bytes())
+    }
+
+    /// Asks the provider, writes the profile, prints the other side.
+    async fn set_up(mut self, issuer: &Issuer, client_id: &str) -> Result<()> {
+        // What the flags say of a server is judged before anybody is asked anything.
+        let changes = self.changes(&issuer.issuer, client_id)?;
+        let foreseen = settings::foresee(&self.name, &changes, &self.request)?;
+        if let Some(variable) = foreseen.overruled_by {
+            return Err(Error::new(
+                Kind::Config,
+                format!("`{variable}` is set, and would overrule what is set up here"),
+            )
+            .hint(format!("run `unset {variable}`, then the same command again")));
+        }
+        let prepared = Prepared::new(&self.choices, &foreseen.settings, self.recipe)?;
+        let configuration = prepared.write(self.args.federation.format)?;
+
+        // The profile does not exist yet, so hints speak of flags.
+        let mut nameless = foreseen.settings;
+        nameless.profile = None;
+        let provider = Session::new(&nameless, self.ui)?.provider().await?;
+        let scopes = page::scopes(&nameless, &provider);
+        let checks = page::checks(self.recipe, issuer, &provider, &nameless, &scopes);
+        if !self.ui.json {
+            self.print(&[Section { heading: format!("{} says", self.product()), rows: checks.clone() }])?;
+        }
+
+        let changes = profile::without_offline_access(changes, &provider);
+        let foreseen = settings::foresee(&self.name, &changes, &self.request)?;
+        self.agree(&foreseen.replaced).await?;
+        settings::change_profile(&self.name, &changes, &foreseen.replaced)?;
+
+        let commands = self.next_commands(&foreseen.settings, &prepared);
+        if self.ui.json {
+            let profile = json!({ "name": self.name, "changes": profile::object(&changes, &foreseen.replaced) });
+            let server = json!({ "format": self.args.federation.format.name(), "configuration": configuration.text });
+            let commands = commands.iter().map(|words| words.join(" ")).collect();
+            return self.print_object(&checks, profile, commands, server);
+        }
+        let rows = profile::rows(&changes, &foreseen.replaced);
+        self.print(&[Section { heading: format!("Profile `{}`, written", self.name), rows }])?;
+        self.print_other_side(&commands, &prepared, &configuration, &foreseen.settings)
+    }
+
+    /// The profile's new values.
+    fn changes(&self, issuer: &str, client_id: &str) -> Result<Vec<Change>> {
+        profile::changes(&self.name, issuer, client_id, self.recipe, &self.request)
+    }
+
+    /// Somebody's word that values of a profile may go.
+    async fn agree(&mut self, replaced: &[Replaced]) -> Result<()> {
+        if replaced.is_empty() || self.args.yes {
+            return Ok(());
+        }
+        let keys: Vec<&str> = replaced.iter().map(|replaced| replaced.key).collect();
+        let what = format!("profile `{}` has other values already: {}", self.name, keys.join(", "));
+        if !self.ui.can_ask() {
+            return Err(Error::new(Kind::LoginRequired, what)
+                .because_of("nobody is there who could say whether they may be replaced")
+                .hint("give the new one another name with `--profile NAME`")
+                .hint("if they may be replaced: add `--yes`"));
+        }
+        self.ui.tell(what);
+        for Replaced { key, before } in replaced {
+            self.ui.tell(format!("  {key} is `{}`", foreign(before)));
+        }
+        if self.questions.confirm("replace them?").await? {
+            return Ok(());
+        }
+        Err(Error::new(Kind::Denied, "the profile was not changed, as you have said")
+            .hint("give the new one another name with `--profile NAME`"))
+    }
+
+    /// The commands to go on with, as words to be joined.
+    fn next_commands(&self, settings: &Settings, prepared: &Prepared) -> Vec<Vec<String>> {
+        let name = shell_quoted(&self.name);
+        let mut configure = words(&format!("mdb-login server config {name}"));
+        configure.extend(self.config_flags(settings, prepared));
+        vec![configure, words(&format!("mdb-login login {name}")), words(&format!("mdb-login inspect {name}"))]
+    }
+
+    /// The flags with which `server config` says the same as this command does now: it knows the profile, and guesses the
+    /// vendor from the issuer.
+    fn config_flags(&self, settings: &Settings, prepared: &Prepared) -> Vec<String> {
+        let provider = &prepared.provider;
+        let mut words = vec!["--name".to_owned(), shell_quoted(&provider.auth_name_prefix)];
+        let mut flag = |name: &str, value: &str| words.extend([name.to_owned(), shell_quoted(value)]);
+        let named = Choices { name: Some(provider.auth_name_prefix.clone()), ..Choices::default() };
+        let base = Base { recipe: Vendor::of(&settings.issuer).recipe(), ..config::base(settings, self.recipe) };
+        let usual = named.decide(&base).ok();
+        let usual = usual.as_ref();
+        if usual.is_none_or(|usual| usual.request_scopes != provider.request_scopes) {
+            provider.request_scopes.iter().for_each(|scope| flag("--request-scope", scope));
+        }
+        if usual.is_none_or(|usual| usual.authorization != provider.authorization) {
+            match &provider.authorization {
+                Authorization::GroupMembership(claim) => flag("--group-claim", claim),
+                Authorization::UserId => flag("--authorization", "user"),
+            }
+        }
+        if usual.is_none_or(|usual| usual.principal_name != provider.principal_name) {
+            flag("--user-claim", &provider.principal_name);
+        }
+        if let Some(pattern) = &provider.match_pattern {
+            flag("--match-pattern", pattern);
+        }
+        if let Some(seconds) = provider.jwks_poll_secs {
+            flag("--jwks-poll", &format!("{seconds}s"));
+        }
+        if self.args.federation.format != Format::Yaml {
+            flag("--format", self.args.federation.format.name());
+        }
+        words
+    }
+
+    fn print_other_side(
+        &self,
+        commands: &[Vec<String>],
+        prepared: &Prepared,
+        configuration: &Configuration,
+        settings: &Settings,
+    ) -> Result<()> {
+        let page = Page::of_stdout();
+        let mut text = format!("\n{}\n", page.heading("Next"));
+        commands.iter().for_each(|words| text.push_str(&report::command(words, page)));
+        let format = self.args.federation.format;
+        text.push_str(&format!("\n{}\n", page.heading(&format!("For MongoDB: {}", format.name()))));
+        text.push_str(&configuration.text);
+        if format != Format::Roles && !prepared.principals.is_empty() {
+            text.push_str(&format!("\n{}\n", page.heading(&format!("For MongoDB: {}", Format::Roles.name()))));
+            text.push_str(&prepared.write(Format::Roles)?.text);
+        }
+        self.ui.data(text.as_bytes())?;
+        let notes = prepared.notes(configuration, settings).into_iter().map(|note| Row::new(None, "-", note));
+        self.print(&[Section { heading: "To be known".to_owned(), rows: notes.collect() }])
+    }
+
+    /// Prints sections below others.
+    fn print(&self, sections: &[Section]) -> Result<()> {
+        self.ui.data(format!("\n{}", report::report(sections, Page::of_stdout())).as_bytes())
+    }
+
+    fn product(&self) -> String {
+        let mut name = self.recipe.product.to_owned();
+        if let Some(first) = name.get_mut(..1) {
+            first.make_ascii_uppercase();
+        }
+        name
+    }
+
+    fn print_object(&self, checks: &[Row], profile: Value, next: Vec<String>, server: Value) -> Result<()> {
+        self.ui.object(json!({
+            "vendor": self.recipe.name,
+            "product": self.recipe.product,
+            "register": page::registration_object(self.recipe, &self.known()?),
+            "issuer": self.issuer.as_ref().map(|issuer| &issuer.issuer),
+            "client_id": self.client_id,
+            "checks": page::checks_object(checks),
+            "profile": profile,
+            "next": next,
+            "server": server,
+        }))
+    }
+}
+
+/// The issuer that the flags give, or what it is made of.
+fn given_issuer(args: &SetupArgs) -> Result<Option<Issuer>> {
+    let pieces = args.provider.pieces();
+    let Some(text) = &args.provider.issuer else {
+        return issuer::make(args.vendor.recipe(), &pieces).map_err(|(flag, flaw)| flawed(flag, flaw));
+    };
+    if let Some((flag, _)) = pieces.first() {
+        return Err(Error::new(Kind::Usage, format!("`--issuer` and `{flag}` say the same in two ways"))
+            .hint("give one of them"));
+    }
+    read_issuer(args.vendor, text).map(Some).map_err(|flaw| flawed("--issuer", flaw))
+}
+
+/// Judges an issuer by the rules of its setting, and of its vendor.
+fn read_issuer(vendor: Vendor, text: &str) -> Result<Issuer, Flaw> {
+    schema::ISSUER.check(schema::Input::Text(text.into())).map_err(Flaw::new)?;
+    issuer::read(vendor, text)
+}
+
+fn flawed(flag: &str, flaw: Flaw) -> Error {
+    let error = Error::new(Kind::Usage, format!("`{flag}` {}", flaw.why));
+    match flaw.instead {
+        Some(instead) if instead.starts_with("mdb-login ") => error.hint(format!("run `{}`", foreign(&instead))),
+        Some(instead) => error.hint(format!("give `{}`", foreign(&instead))),
+        None => error,
+    }
+}
+
+/// Judges a setting's value, or values, as they were typed.
+fn judge(setting: &'static Setting, values: &[String]) -> Result<(), String> {
+    setting.shape.read_flag(values).and_then(|input| setting.check(input))
+}
+
+fn check(setting: &'static Setting, flag: &str, values: &[String]) -> Result<()> {
+    judge(setting, values).map_err(|reason| Error::new(Kind::Usage, format!("`{flag}` {reason}")))
+}
+
+/// The words of a command that need no quotes.
+fn words(command: &str) -> Vec<String> {
+    command.split(' ').map(str::to_owned).collect()
+}
+
+fn redirect_uris(settings: &Settings) -> String {
+    settings.redirect_uris.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}

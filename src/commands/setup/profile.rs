@@ -1,0 +1,124 @@
+//! What a set-up puts into a profile: everything that has to do with the provider, and what was typed besides.
+
+use serde_json::{Value, json};
+
+use crate::error::{Error, Kind, Result};
+use crate::oidc::metadata::ProviderMetadata;
+use crate::settings::edit;
+use crate::settings::schema::{self, Input, Setting};
+use crate::settings::{self, Replaced, Request};
+use crate::ui::foreign;
+use crate::ui::report::Row;
+use crate::vendor::recipe::{Recipe, fill};
+
+pub type Change = edit::Change<'static>;
+
+/// What belongs to a provider, beside issuer and client id: of no use, or worse, with another one.
+const PROVIDER_S: [&Setting; 7] = [
+    &schema::AUDIENCE,
+    &schema::SCOPE,
+    &schema::RESOURCE,
+    &schema::ID_TOKEN,
+    &schema::AUTH_PARAM,
+    &schema::CLIENT_SECRET_FILE,
+    &schema::CLIENT_SECRET_COMMAND,
+];
+
+/// The changes to profile `name`: what was typed, what the recipe asks for, and where the profile was for another provider,
+/// the end of all that belonged to that. Issuer and client id are left out while they are empty.
+pub fn changes(name: &str, issuer: &str, client_id: &str, recipe: &Recipe, request: &Request) -> Result<Vec<Change>> {
+    let mut changes: Vec<Change> = Vec::new();
+    for (setting, value) in [(&schema::ISSUER, issuer), (&schema::CLIENT_ID, client_id)] {
+        if !value.is_empty() {
+            changes.push((setting, Some(Input::Text(value.to_owned().into()))));
+        }
+    }
+    let mut add = |setting: &'static Setting, input: Option<Input<'static>>| {
+        if !changes.iter().any(|(known, _)| std::ptr::eq(*known, setting)) {
+            changes.push((setting, input));
+        }
+    };
+    for (setting, flag, values) in &request.flags {
+        let input = setting.shape.read_flag(values);
+        let input = input.map_err(|reason| Error::new(Kind::Usage, format!("`{flag}` {reason}")))?;
+        add(setting, Some(setting.stored(owned(input))));
+    }
+    // Two ways to give one thing.
+    if request.flags.iter().any(|(setting, ..)| std::ptr::eq(*setting, &schema::CLIENT_SECRET_FILE)) {
+        add(&schema::CLIENT_SECRET_COMMAND, None);
+    }
+    if !recipe.scopes.is_empty() && !client_id.is_empty() {
+        let usual = schema::SCOPE.default.unwrap_or_default().split(' ').map(str::to_owned);
+        let own = recipe.scopes.iter().map(|scope| fill(scope, &[("client_id", client_id)]));
+        add(&schema::SCOPE, Some(Input::List(usual.chain(own).map(Into::into).collect())));
+    }
+    if recipe.id_token {
+        add(&schema::ID_TOKEN, Some(Input::Switch(true)));
+    }
+    if !recipe.auth_params.is_empty() {
+        let pairs = recipe.auth_params.iter().map(|&(name, value)| (name.into(), value.into()));
+        add(&schema::AUTH_PARAM, Some(Input::Pairs(pairs.collect())));
+    }
+    let profiles = settings::profiles()?;
+    let before = profiles.iter().find(|profile| profile.name == name);
+    let is_another = |before: &settings::ProfileSummary| {
+        before.issuer.as_deref() != Some(issuer) || before.client_id.as_deref() != Some(client_id)
+    };
+    if before.is_some_and(is_another) {
+        PROVIDER_S.into_iter().for_each(|setting| add(setting, None));
+    }
+    Ok(changes)
+}
+
+fn owned(input: Input<'_>) -> Input<'static> {
+    let own = |text: std::borrow::Cow<'_, str>| std::borrow::Cow::Owned(text.into_owned());
+    match input {
+        Input::Text(text) => Input::Text(own(text)),
+        Input::List(list) => Input::List(list.into_iter().map(own).collect()),
+        Input::Pairs(pairs) => Input::Pairs(pairs.into_iter().map(|(name, value)| (own(name), own(value))).collect()),
+        Input::Switch(on) => Input::Switch(on),
+        Input::Number(number) => Input::Number(number),
+    }
+}
+
+/// A list of scopes that somebody has written is asked for as it is, so what the recipe adds to the usual ones must not
+/// bring one along that the provider refuses.
+pub fn without_offline_access(mut changes: Vec<Change>, provider: &ProviderMetadata) -> Vec<Change> {
+    const SCOPE: &str = "offline_access";
+    let supported = provider.scopes_supported.as_ref();
+    if supported.is_some_and(|supported| !supported.iter().any(|scope| scope == SCOPE)) {
+        for (setting, input) in &mut changes {
+            if let (true, Some(Input::List(scopes))) = (std::ptr::eq(*setting, &schema::SCOPE), input) {
+                scopes.retain(|scope| scope != SCOPE);
+            }
+        }
+    }
+    changes
+}
+
+/// The profile's new values, each with what it was.
+pub fn rows(changes: &[Change], replaced: &[Replaced]) -> Vec<Row> {
+    let row = |(setting, input): &Change| {
+        let before = replaced.iter().find(|replaced| replaced.key == setting.key);
+        let row = match (input, before) {
+            (Some(input), _) => Row::new(None, setting.key, foreign(&input.to_string())),
+            (None, Some(_)) => Row::new(None, setting.key, "(not set any more)"),
+            (None, None) => return None,
+        };
+        Some(match before {
+            Some(before) => row.note(format!("was {}", foreign(&before.before))),
+            None => row,
+        })
+    };
+    changes.iter().filter_map(row).collect()
+}
+
+/// The same for programs, with values as in the environment.
+pub fn object(changes: &[Change], replaced: &[Replaced]) -> Value {
+    let change = |(setting, input): &Change| {
+        let before = replaced.iter().find(|replaced| replaced.key == setting.key).map(|replaced| &replaced.before);
+        let after = input.as_ref().map(ToString::to_string);
+        (after.is_some() || before.is_some()).then(|| json!({ "key": setting.key, "value": after, "before": before }))
+    };
+    Value::Array(changes.iter().filter_map(change).collect())
+}

@@ -1,0 +1,2 @@
+--setParameter authenticationMechanisms=SCRAM-SHA-1,SCRAM-SHA-256,MONGODB-X509,MONGODB-OIDC \
+--setParameter 'oidcIdentityProviders=[{"issuer":"https://login.microsoftonline.com/11111111-2222-3333-4444-555555555555/v2.0","audience":"66666666-7777-8888-9999-000000000000","authNamePrefix":"prod","clientId":"66666666-7777-8888-9999-000000000000","requestScopes":["66666666-7777-8888-9999-000000000000/.default"],"principalName":"upn","authorizationClaim":"groups"}]'
