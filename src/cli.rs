@@ -21,7 +21,7 @@ pub use complete::{complete, script};
 pub use federation::FederationArgs;
 pub use flags::{BrowserArgs, HostArgs, NetworkArgs, SessionArgs, SignInArgs};
 pub use parse::{parse, parse_cached, report, version};
-pub use server::{CheckArgs, ServerArgs, ServerCommand};
+pub use server::{CheckArgs, KeysArgs, ServerArgs, ServerCommand};
 pub use setup::SetupArgs;
 
 use crate::mongo::uri::is_connection_string;

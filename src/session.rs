@@ -10,6 +10,7 @@ pub mod client_secret;
 pub mod explain;
 pub mod inspect;
 mod keep;
+mod keys;
 pub mod meant;
 mod renew;
 pub mod server;

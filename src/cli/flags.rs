@@ -5,8 +5,8 @@
 use clap::{Args, ValueHint};
 
 use super::{
-    DiscoverArgs, DoctorArgs, ExecArgs, GlobalArgs, InspectArgs, LoginArgs, LogoutArgs, StatusArgs, TokenArgs,
-    VerifyArgs,
+    DiscoverArgs, DoctorArgs, ExecArgs, GlobalArgs, InspectArgs, KeysArgs, LoginArgs, LogoutArgs, StatusArgs,
+    TokenArgs, VerifyArgs,
 };
 use crate::settings::{Request, StoreChoice, schema};
 
@@ -204,6 +204,14 @@ impl VerifyArgs {
 impl InspectArgs {
     pub fn request(&self, global: &GlobalArgs) -> Request {
         self.session.request(global)
+    }
+}
+
+impl KeysArgs {
+    pub fn request(&self, global: &GlobalArgs) -> Request {
+        let mut request = self.session.request(global);
+        list(&mut request, &schema::ALLOWED_HOST, &self.hosts.trust_host);
+        request
     }
 }
 

@@ -9,8 +9,8 @@ use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, Subcommand};
 
 use super::{
-    Cli, Command, DoctorArgs, ExecArgs, GlobalArgs, LoginArgs, LogoutArgs, StatusArgs, TokenArgs, TokenSource,
-    VerifyArgs, complete,
+    Cli, Command, DoctorArgs, ExecArgs, GlobalArgs, LoginArgs, LogoutArgs, ServerArgs, ServerCommand, StatusArgs,
+    TokenArgs, TokenSource, VerifyArgs, complete,
 };
 use crate::error::{Error, Kind};
 use crate::mongo::uri::is_connection_string;
@@ -73,6 +73,9 @@ fn target(command: &Command) -> Option<(Option<String>, Option<&String>)> {
         | Command::Logout(LogoutArgs { target, session, .. })
         | Command::Verify(VerifyArgs { target, session, .. })
         | Command::Doctor(DoctorArgs { target, session, .. }) => Some((target.target.clone(), session.uri.as_ref())),
+        Command::Server(ServerArgs { command: ServerCommand::Keys(args) }) => {
+            Some((args.target.target.clone(), args.session.uri.as_ref()))
+        }
         Command::Inspect(args) => {
             let target = args.target.clone().filter(|_| args.source() == TokenSource::Session);
             Some((target, args.session.uri.as_ref()))
@@ -336,6 +339,7 @@ mod tests {
             ("--issuer https://a --client-id token", "login", None),
             ("profile list", "profile", None),
             ("server check mongod.conf", "server", None),
+            ("server keys prod", "server", Some("prod")),
             ("exec -- token", "exec", None),
             ("inspect", "inspect", None),
             ("inspect prod", "inspect", Some("prod")),

@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueHint};
 
 use super::federation::ServerConfigArgs;
+use super::{HostArgs, SessionArgs, TargetArg};
 use crate::federation::Release;
 
-/// For who runs the server: make its configuration, and check it
+/// For who runs the server: make its configuration, check it, look at its keys
 ///
 /// A MongoDB server learns from its parameter oidcIdentityProviders whose tokens it takes, and what makes of one a user with
 /// roles. What is wrong there shows itself late: the server does not start, or refuses people without a reason.
@@ -16,7 +17,7 @@ use crate::federation::Release;
 Examples:
   mdb-login server config prod
   mdb-login server check /etc/mongod.conf
-  mdb-login server check --server-version 7.0.11 idps.json")]
+  mdb-login server keys mongodb://db.example.com/?tls=true")]
 pub struct ServerArgs {
     #[command(subcommand)]
     pub command: ServerCommand,
@@ -26,6 +27,7 @@ pub struct ServerArgs {
 pub enum ServerCommand {
     Check(CheckArgs),
     Config(Box<ServerConfigArgs>),
+    Keys(Box<KeysArgs>),
 }
 
 /// Check the identity providers in a server's configuration
@@ -48,4 +50,33 @@ pub struct CheckArgs {
     /// Release of the server, such as 8.0 or 7.0.11; its rules are those that count
     #[arg(long, value_name = "VERSION", default_value_t = Release::LATEST, hide_default_value = true)]
     pub server_version: Release,
+}
+
+/// Show which keys of the identity providers each node has
+///
+/// Every mongod and every mongos keeps the providers' public keys for itself. With the session's token each node is asked
+/// for its own: those of the connection string, and the members of the replica set that they name. Tokens go to MongoDB's
+/// own hosts, to this machine, and to hosts that you trust; members elsewhere are left out, which is said. Takes the role
+/// clusterAdmin, or one with the actions oidcListKeys and oidcRefreshKeys.
+///
+/// With --refresh each node loads the keys anew, as "Revoke JWKS" in Cloud Manager does: for a key that the provider has
+/// withdrawn because it is known to others. Sessions that rest on it end. The ordinary rotation of keys needs nothing.
+#[derive(Args, Debug)]
+#[command(after_long_help = "\
+Examples:
+  mdb-login server keys mongodb://db.example.com/?tls=true
+  mdb-login server keys prod --refresh")]
+pub struct KeysArgs {
+    #[command(flatten)]
+    pub target: TargetArg,
+    /// Have each node load the keys anew
+    #[arg(long)]
+    pub refresh: bool,
+    /// Do it without asking
+    #[arg(long, requires = "refresh")]
+    pub yes: bool,
+    #[command(flatten)]
+    pub hosts: HostArgs,
+    #[command(flatten)]
+    pub session: SessionArgs,
 }

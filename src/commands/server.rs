@@ -2,6 +2,7 @@
 
 pub mod check;
 pub mod config;
+mod keys;
 
 use crate::cli::{GlobalArgs, ServerCommand};
 use crate::error::Result;
@@ -12,5 +13,6 @@ pub fn run(command: &ServerCommand, global: &GlobalArgs, ui: &Ui) -> Result<()> 
     match command {
         ServerCommand::Config(args) => config::run(&args.federation, &preview(&args.request(global))?, ui),
         ServerCommand::Check(args) => check::run(args, ui),
+        ServerCommand::Keys(args) => keys::run(args, &args.request(global), ui),
     }
 }

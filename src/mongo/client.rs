@@ -1,5 +1,7 @@
 //! One short conversation with a server, carried by the official driver: DNS, TLS, topologies and the wire are its work.
 
+pub mod keys;
+
 use std::error::Error as _;
 use std::future::Future;
 use std::io::Write as _;
@@ -194,12 +196,7 @@ impl Target<'_> {
         hosts::check(self.uri, &self.uri.names(), trust)?;
         let mut options = self.resolve().await?;
         hosts::check(self.uri, &names(&options), trust)?;
-        let token = token.clone();
-        let callback = Callback::machine(move |_| {
-            let response = IdpServerResponse::builder().access_token(token.expose()).build();
-            Box::pin(async { Ok(response) })
-        });
-        options.credential = Some(credential(callback));
+        options.credential = Some(machine(token));
         let answer = self
             .converse(options, &Arc::default(), |client| async move {
                 let admin = client.database("admin");
@@ -226,7 +223,7 @@ impl Target<'_> {
         let mut options = parsed
             // Nobody but DNS has been asked so far.
             .map_err(|_| no_dns(&self.shown()).because_of(format!("no answer within {} s", self.timeout.as_secs())))
-            .and_then(|result| result.map_err(|error| self.explain(Failure::Driver(error), None)))?;
+            .and_then(|result| result.map_err(|error| self.explain(&self.shown(), Failure::Driver(error), None)))?;
         options.driver_info =
             Some(DriverInfo::builder().name("mdb-login").version(env!("CARGO_PKG_VERSION").to_owned()).build());
         options.connect_timeout = Some(self.timeout);
@@ -257,18 +254,20 @@ impl Target<'_> {
             let patience = deadline.saturating_duration_since(Instant::now()) / u32::try_from(left).unwrap_or(u32::MAX);
             left -= 1;
             *lock(last_words) = LastWords::default();
-            match self.converse_with_one(options, patience, last_words, &conversation).await {
+            match self.converse_with_one(&self.shown(), options, patience, last_words, &conversation).await {
                 Err(unanswered) if unanswered.error.kind() == Kind::Unavailable => {
                     failed.get_or_insert(unanswered);
                 }
                 result => return result,
             }
         }
-        Err(failed.unwrap_or_else(|| self.explain(Failure::Unreachable, None).into()))
+        Err(failed.unwrap_or_else(|| self.explain(&self.shown(), Failure::Unreachable, None).into()))
     }
 
+    /// The same with the one server of `options`, which is called `server` if it fails.
     async fn converse_with_one<T, F>(
         &self,
+        server: &str,
         mut options: ClientOptions,
         patience: Duration,
         last_words: &Arc<Mutex<LastWords>>,
@@ -290,7 +289,7 @@ impl Target<'_> {
         }));
         let explained = |failure: Failure| {
             let refused = matches!(&failure, Failure::Driver(error) if code(error) == Some(AUTHENTICATION_FAILED));
-            Unanswered { refused, error: self.explain(failure, Some(&lock(last_words))) }
+            Unanswered { refused, error: self.explain(server, failure, Some(&lock(last_words))) }
         };
         let client = Client::with_options(options).map_err(|error| explained(Failure::Driver(error)))?;
         tokio::select! {
@@ -331,8 +330,7 @@ impl Target<'_> {
     }
 
     /// The words for a failure: what a person can do about it differs more than what the driver says.
-    fn explain(&self, failure: Failure, last_words: Option<&LastWords>) -> Error {
-        let server = self.shown();
+    fn explain(&self, server: &str, failure: Failure, last_words: Option<&LastWords>) -> Error {
         let driver = match failure {
             Failure::Driver(error) if !matches!(*error.kind, ErrorKind::ServerSelection { .. }) => Some(error),
             // The operation waited for a server in vain; the monitors know why.
@@ -348,10 +346,10 @@ impl Target<'_> {
         let too_old =
             last_words.and_then(|words| words.max_wire_version).is_some_and(|version| version < WIRE_VERSION_7_0);
         match (&*driver.kind, code(&driver)) {
-            (_, Some(AUTHENTICATION_FAILED)) if too_old => too_old_error(&server),
+            (_, Some(AUTHENTICATION_FAILED)) if too_old => too_old_error(server),
             (_, Some(AUTHENTICATION_FAILED)) => Error::new(Kind::Denied, format!("`{server}` refused: authentication failed")),
             // MechanismUnavailable, BadValue, and what servers without the mechanism say.
-            (ErrorKind::Authentication { .. }, Some(2 | 59 | 334)) if too_old => too_old_error(&server),
+            (ErrorKind::Authentication { .. }, Some(2 | 59 | 334)) if too_old => too_old_error(server),
             (ErrorKind::Authentication { message, .. }, Some(2 | 59 | 334)) => {
                 Error::new(Kind::Denied, format!("`{server}` does not offer {MECHANISM}"))
                     .because_of(foreign(message))
@@ -361,15 +359,15 @@ impl Target<'_> {
                 Error::new(Kind::RuleBroken, format!("`{server}` gave an answer that is no answer to {MECHANISM}"))
                     .because_of(foreign(message))
             }
-            (ErrorKind::DnsResolve { message, .. }, _) => dns(&server, message),
+            (ErrorKind::DnsResolve { message, .. }, _) => dns(server, message),
             (ErrorKind::InvalidTlsConfig { message, .. }, _) => {
                 Error::new(Kind::Config, "the TLS options of the connection string cannot be used").because_of(foreign(message))
             }
             (ErrorKind::InvalidArgument { message, .. }, _) => {
                 Error::new(Kind::Usage, "bad connection string").because_of(foreign(message))
             }
-            (ErrorKind::IncompatibleServer { .. }, _) => too_old_error(&server),
-            (ErrorKind::Io(error), _) => io(&server, error, self.uri.protection() != Protection::None),
+            (ErrorKind::IncompatibleServer { .. }, _) => too_old_error(server),
+            (ErrorKind::Io(error), _) => io(server, error, self.uri.protection() != Protection::None),
             (ErrorKind::InvalidResponse { .. } | ErrorKind::Bson(_) | ErrorKind::BsonDeserialization(_), _) => {
                 Error::new(Kind::Unavailable, format!("`{server}` is not a MongoDB server: its answer is of another protocol"))
                     .hint("check the host and the port")
@@ -469,6 +467,15 @@ fn credential(callback: Callback) -> Credential {
     credential.source = Some("$external".to_owned());
     credential.oidc_callback = callback;
     credential
+}
+
+/// With this token, and no other when the server wants one again.
+fn machine(token: &Secret) -> Credential {
+    let token = token.clone();
+    credential(Callback::machine(move |_| {
+        let response = IdpServerResponse::builder().access_token(token.expose()).build();
+        Box::pin(async { Ok(response) })
+    }))
 }
 
 /// A replica set without a primary can still be asked.

@@ -56,7 +56,7 @@ fn committed_completion_scripts_are_the_program_s() {
 #[test]
 fn committed_manual_pages_are_the_program_s() {
     let pages = pages();
-    assert_eq!(pages.len(), 26);
+    assert_eq!(pages.len(), 27);
     assert_eq!(Sandbox::new().run(["man"]).exits(0).stdout(), pages["mdb-login.1"]);
     let files: Vec<_> = pages.into_iter().map(|(name, page)| (name, page.into_bytes())).collect();
     compare("man", &files);
@@ -157,7 +157,7 @@ fn commands() -> Vec<Vec<&'static str>> {
         .map(|name| vec![name]),
     );
     all.extend(["list", "show", "set", "unset", "use", "rename", "remove"].map(|name| vec!["profile", name]));
-    all.extend(["check", "config"].map(|name| vec!["server", name]));
+    all.extend(["check", "config", "keys"].map(|name| vec!["server", name]));
     all
 }
 

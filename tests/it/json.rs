@@ -149,6 +149,14 @@ fn every_object_is_as_documented() {
             let known = ["--issuer", w.ada.idp.issuer(), "--client-id", "mongodb-tools", "--audience", "db"];
             w.run(["setup", "generic", "--profile", "prod", "--json", "--yes"].iter().chain(&known)).exits(0)
         }),
+        ("server-keys", |w| w.run(["server", "keys", &w.server.uri(), "--json"]).exits(0)),
+        ("server-keys", |w| {
+            w.server.change(|behaviour| {
+                behaviour.replica_set = Some("rs0".into());
+                behaviour.members = vec!["evil.example:27017".into(), "127.0.0.1:1".into()];
+            });
+            w.run(["server", "keys", &w.server.uri(), "--refresh", "--yes", "--json"]).exits(10)
+        }),
         ("error", |w| w.run(["token", "--nonsense", "--json"]).exits(2)),
         ("error", |w| {
             w.ada.sandbox.write_config("nonsense");

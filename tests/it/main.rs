@@ -53,6 +53,7 @@ mod refresh;
 mod secrets;
 mod server;
 mod server_check;
+mod server_keys;
 mod signed_in;
 mod status;
 mod tls;

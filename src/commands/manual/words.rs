@@ -36,7 +36,7 @@ fn is_session_command(names: &[&str]) -> bool {
     matches!(
         names,
         ["login" | "token" | "exec" | "status" | "logout" | "verify" | "inspect" | "doctor" | "setup"]
-            | ["server", "config"]
+            | ["server", "config" | "keys"]
     )
 }
 
@@ -52,6 +52,9 @@ pub fn exit_status(names: &[&str]) -> Vec<Item> {
         ["discover"] => "The server has named a provider that people can sign in with.",
         ["verify"] => "The server has taken the token.",
         ["doctor"] => "Nothing has failed; there may be warnings.",
+        ["server", "keys"] => {
+            "Every node that tokens may go to was asked, and has loaded the keys anew if it was told to."
+        }
         ["server", "check"] => {
             "The server would start with the file, and people or programs could sign in. There may be warnings."
         }
@@ -76,6 +79,7 @@ pub fn exit_status(names: &[&str]) -> Vec<Item> {
         ["server", "config"] => vec![Failed, Usage, Config],
         ["logout"] => vec![Failed, Usage, Config, TimedOut, Store, PortTaken, Interrupted],
         ["server", "check"] => vec![Failed, Usage, Config],
+        ["server", "keys"] => all_but(&[PortTaken, CannotStart, NotFound]),
         ["profile", "trust"] => vec![Failed, Usage, Config, LoginRequired, Denied, Unavailable, RuleBroken],
         ["profile", ..] => vec![Failed, Usage, Config, TimedOut],
         _ => vec![Failed, Usage],
@@ -342,6 +346,7 @@ pub fn files(names: &[&str]) -> Vec<Item> {
         }
         ["discover"] => vec![config],
         ["uri"] => vec![text("None is read or written.")],
+        ["server", "keys"] => vec![config, state, servers],
         ["server", "check"] => vec![term(
             "/etc/mongod.conf",
             "Where the configuration of a server is on most systems. FILE is read, and nothing is written.",
@@ -405,6 +410,22 @@ pub fn security(names: &[&str]) -> Vec<Item> {
              The hosts of a `mongodb+srv://` address are judged after DNS has named them.",
         )],
         ["server"] => vec![text("What each command does, and with which rights, is on its page.")],
+        ["server", "keys"] => vec![
+            text(
+                "A token goes to hosts as it does with `verify`. The members of a replica set that a node names are judged by \
+                 the same rules, and one that does not pass is left out: a server could otherwise name a host that collects \
+                 tokens.",
+            ),
+            text(
+                "Keys are public. Who may see them and have them loaded is decided by the server: the actions `oidcListKeys` \
+                 and `oidcRefreshKeys`, which the role `clusterAdmin` has.",
+            ),
+            text(
+                "`--refresh` is for a key that somebody else has got hold of, after the provider has withdrawn it. Until a node \
+                 has loaded the keys anew, it takes tokens that are signed with the withdrawn one. A node that was not asked still \
+                 does, so with `--refresh` that is a failure. Behind a mongos the shards are not asked.",
+            ),
+        ],
         ["server", "check"] => vec![text(
             "Of the file only what is about identity providers is printed: names, issuers, audiences. A client secret that \
              somebody has put there is named and not shown; the server has no use for one.",

@@ -21,7 +21,7 @@ fn without_authentication_there_is_nothing_to_see() {
         let expected = format!("13 Unauthorized: Command {name} requires authentication");
         assert_eq!(verdict(&client.run("test", doc! { name: "c" })), expected);
     }
-    for name in ["getParameter", "getLog", "listDatabases"] {
+    for name in ["getParameter", "getLog", "listDatabases", "oidcListKeys", "oidcRefreshKeys"] {
         let expected = format!("13 Unauthorized: Command {name} requires authentication");
         assert_eq!(verdict(&client.run("admin", doc! { name: 1 })), expected);
         let expected = format!("13 Unauthorized: {name} may only be run against the admin database.");
@@ -30,8 +30,8 @@ fn without_authentication_there_is_nothing_to_see() {
     for name in ["hello", "isMaster", "ping", "buildInfo", "connectionStatus", "endSessions", "logout"] {
         assert_eq!(verdict(&client.run("admin", doc! { name: 1 })), "ok", "{name}");
     }
-    let unknown = "59 CommandNotFound: no such command: 'oidcListKeys'";
-    assert_eq!(verdict(&client.run("admin", doc! { "oidcListKeys": 1 })), unknown);
+    let unknown = "59 CommandNotFound: no such command: 'oidcRevokeKeys'";
+    assert_eq!(verdict(&client.run("admin", doc! { "oidcRevokeKeys": 1 })), unknown);
     assert_eq!((setting.server.commands("find"), setting.server.commands("isMaster")), (1, 1));
 }
 

@@ -9,11 +9,13 @@ use aws_lc_rs::signature::{
 };
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use bson::doc;
 use serde_json::{Value, json};
 
+use super::client::Client;
 use super::{REFUSED, Setting, verdict};
 use crate::support::idp::{Endpoint, Key, Patch, jwt};
-use crate::support::mongod::Refusal;
+use crate::support::mongod::{Refusal, Role};
 
 /// The private half of [`Key::First`].
 fn first_key() -> RsaKeyPair {
@@ -162,4 +164,54 @@ fn a_member_that_the_server_reads_must_not_be_there_twice() {
         let twice = expected.map(|name| Refusal::Twice(name.to_owned()));
         assert_eq!(setting.server.refusals().pop().filter(|_| twice.is_some()), twice);
     }
+}
+
+/// Who may, sees the keys that the server has fetched so far, and can have them fetched anew.
+#[test]
+fn keys_are_listed_and_loaded_anew_and_a_withdrawn_one_ends_its_sessions() {
+    let setting = Setting::new();
+    let list = |client: &mut Client| {
+        let answer = client.run("admin", doc! { "oidcListKeys": 1 });
+        assert_eq!(verdict(&answer), "ok");
+        let sets = answer.get_document("keySets").unwrap();
+        let set = sets.get_document(setting.idp.issuer()).unwrap().get_array("keys").unwrap();
+        set.iter().map(|key| key.as_document().unwrap().get_str("kid").unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let mut client = setting.ada();
+    assert_eq!(list(&mut client), [Key::First.kid()]);
+    assert_eq!(setting.idp.requests(Endpoint::Jwks), 1);
+    assert_eq!(verdict(&client.run("admin", doc! { "oidcRefreshKeys": 1 })), "ok");
+    assert_eq!(setting.idp.requests(Endpoint::Jwks), 2);
+
+    setting.server.change(|behaviour| behaviour.jwks_quiet = Duration::from_secs(60));
+    let refused = client.run("admin", doc! { "oidcRefreshKeys": 1 });
+    assert_eq!(verdict(&refused), "96 OperationFailed: Failed to load a JWKS from one or more IdPs");
+    let failure = refused.get_array("failures").unwrap()[0].as_document().unwrap();
+    assert_eq!(failure.get_str("issuer").unwrap(), setting.idp.issuer());
+    let why = failure.get_document("error").unwrap().get_str("errmsg").unwrap();
+    assert_eq!(why, "Skipping refresh due to IdP quiesce");
+    setting.server.change(|behaviour| behaviour.jwks_quiet = Duration::ZERO);
+
+    setting.idp.set_up(false);
+    assert!(verdict(&client.run("admin", doc! { "oidcRefreshKeys": 1 })).starts_with("96 OperationFailed"));
+    assert_eq!(list(&mut client), [Key::First.kid()], "what was there stays");
+    setting.idp.set_up(true);
+
+    setting.idp.change(|behaviour| behaviour.key = Key::Second);
+    assert_eq!(verdict(&client.run("admin", doc! { "oidcRefreshKeys": 1 })), "ok");
+    assert!(verdict(&client.run("admin", doc! { "oidcListKeys": 1 })).starts_with("391 ReauthenticationRequired"));
+    assert_eq!(verdict(&client.present(&setting.idp.access_token("ada"))), "ok");
+    assert_eq!(list(&mut client), [Key::Second.kid()]);
+
+    for (actions, expected) in [
+        (&["find"][..], "13 Unauthorized: not authorized on admin to execute command oidcListKeys"),
+        (&["oidcListKeys"], "ok"),
+    ] {
+        setting.server.change(|behaviour| behaviour.roles = vec![Role::new("test/dba", actions)]);
+        assert_eq!(verdict(&client.run("admin", doc! { "oidcListKeys": 1 })), expected);
+        assert!(verdict(&client.run("admin", doc! { "oidcRefreshKeys": 1 })).starts_with("13 Unauthorized"));
+    }
+    setting.server.change(|behaviour| behaviour.mechanisms.retain(|mechanism| mechanism != "MONGODB-OIDC"));
+    let unknown = "59 CommandNotFound: no such command: 'oidcListKeys'";
+    assert_eq!(verdict(&client.run("admin", doc! { "oidcListKeys": 1 })), unknown);
 }

@@ -7,6 +7,7 @@ use super::behaviour::{Behaviour, IdentityProvider, MONGODB_OIDC, Release};
 use super::failure::{
     BAD_VALUE, Failure, MECHANISM_UNAVAILABLE, PROTOCOL_ERROR, REAUTHENTICATION_REQUIRED, TYPE_MISMATCH, UNAUTHORIZED,
 };
+use super::jwks::{KeySets, UsedKey};
 use super::refusal::Refusal;
 use super::server::Connection;
 use super::state::Event;
@@ -39,6 +40,7 @@ pub(super) struct User {
     pub roles: Vec<String>,
     /// Unix seconds.
     expires: f64,
+    pub key: UsedKey,
     commands_left: Option<usize>,
 }
 
@@ -50,10 +52,10 @@ impl Session {
         }
     }
 
-    /// Ends what has run out. To be called at the start of each command.
-    pub fn expire(&mut self, now: f64) {
+    /// Ends what has run out, or rests on a key that is gone. To be called at the start of each command.
+    pub fn expire(&mut self, now: f64, keys: &KeySets) {
         if let Authorization::User(user) = &mut self.authorization
-            && (user.expires <= now || user.commands_left == Some(0))
+            && (user.expires <= now || user.commands_left == Some(0) || !keys.has(&user.key))
         {
             self.authorization = Authorization::Expired(std::mem::take(&mut user.name));
         }
@@ -207,15 +209,21 @@ fn authenticate(connection: &mut Connection, behaviour: &Behaviour, token: &str)
         elliptic_curves: behaviour.elliptic_curves,
         now: connection.now(behaviour),
     };
-    let key = |issuer: &str, kid: &str| connection.shared.keys().key(issuer, kid, behaviour.jwks_quiet);
+    let mut used = None;
+    let key = |issuer: &str, kid: &str| {
+        let key = connection.shared.keys().key(issuer, kid, behaviour.jwks_quiet)?;
+        used = Some(UsedKey { issuer: issuer.to_owned(), kid: kid.to_owned(), key: key.clone() });
+        Ok(key)
+    };
     let Identity { user: name, roles, expires } = judge(token, &rules, key)?;
     let roles = match roles {
         Some(roles) => roles,
         None => behaviour.users.get(&name).cloned().ok_or_else(|| Refusal::UnknownUser(name.clone()))?,
     };
     let event = Event::Authenticated { connection: connection.number, user: name.clone(), roles: roles.clone() };
+    let key = used.expect("a token is good by a key only");
     let again =
-        connection.session.begin(User { name, roles, expires, commands_left: behaviour.reauthenticate_after })?;
+        connection.session.begin(User { name, roles, expires, key, commands_left: behaviour.reauthenticate_after })?;
     let mut state = connection.shared.state();
     if again {
         state.counters.reauthentications += 1;

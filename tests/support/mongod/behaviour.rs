@@ -13,8 +13,11 @@ pub(super) const MONGODB_OIDC: &str = "MONGODB-OIDC";
 #[derive(Clone, Debug)]
 pub struct Behaviour {
     pub release: Release,
-    /// The name of the replica set whose only node this is; `None` is a standalone server.
+    /// The name of the replica set that this node is of; `None` is a standalone server.
     pub replica_set: Option<String>,
+    /// The other members that it names, as `host:port`, and its arbiters.
+    pub members: Vec<String>,
+    pub arbiters: Vec<String>,
     /// Server parameter `authenticationMechanisms`. Community has no MONGODB-OIDC, nor has anything before 7.0.
     pub mechanisms: Vec<String>,
     /// Server parameter `oidcIdentityProviders`.
@@ -45,6 +48,8 @@ impl Behaviour {
         Self {
             release: Release::Eight,
             replica_set: None,
+            members: Vec::new(),
+            arbiters: Vec::new(),
             mechanisms: vec![MONGODB_OIDC.to_owned(), "SCRAM-SHA-256".to_owned()],
             identity_providers: vec![IdentityProvider::workforce(issuer)],
             roles: vec![Role::new("test/dba", &Role::EVERYTHING)],
@@ -167,8 +172,17 @@ pub struct Role {
 
 impl Role {
     /// Every action that a command of this server asks for.
-    pub const EVERYTHING: [&str; 7] =
-        ["find", "getLog", "getParameter", "insert", "killCursors", "listCollections", "listDatabases"];
+    pub const EVERYTHING: [&str; 9] = [
+        "find",
+        "getLog",
+        "getParameter",
+        "insert",
+        "killCursors",
+        "listCollections",
+        "listDatabases",
+        "oidcListKeys",
+        "oidcRefreshKeys",
+    ];
 
     pub fn new(name: &str, actions: &[&str]) -> Self {
         Self { name: name.to_owned(), actions: actions.iter().map(|action| (*action).to_owned()).collect() }

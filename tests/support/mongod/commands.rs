@@ -1,14 +1,18 @@
 //! Commands: what each needs, and its answer.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
 use bson::{Bson, DateTime, Document, doc};
 
 use super::answer::Answer;
 use super::authentication::{self, User};
-use super::behaviour::Behaviour;
+use super::behaviour::{Behaviour, MONGODB_OIDC};
 use super::failure::{
-    BAD_VALUE, COMMAND_NOT_FOUND, CURSOR_NOT_FOUND, Failure, INVALID_OPTIONS, MISSING_FIELD, REAUTHENTICATION_REQUIRED,
-    UNAUTHORIZED, UNSUPPORTED_OP_QUERY_COMMAND,
+    BAD_VALUE, COMMAND_NOT_FOUND, CURSOR_NOT_FOUND, Failure, INVALID_OPTIONS, MISSING_FIELD, OPERATION_FAILED,
+    REAUTHENTICATION_REQUIRED, UNAUTHORIZED, UNSUPPORTED_OP_QUERY_COMMAND,
 };
+use super::jwks::KeySets;
 use super::server::Connection;
 use super::wire::{Kind, MESSAGE_MAX, Request};
 
@@ -71,8 +75,13 @@ fn carry_out(connection: &mut Connection, name: &str, request: &Request) -> Resu
         return Err(Failure::new(MISSING_FIELD, "BSON field 'OpMsg.$db' is missing but a required field"));
     };
     let behaviour = connection.shared.behaviour().clone();
+    if name.starts_with("oidc") && !behaviour.offers(MONGODB_OIDC) {
+        return Err(unknown(name));
+    }
     let needs = needs(name, database)?;
-    connection.session.expire(connection.now(&behaviour));
+    let now = connection.now(&behaviour);
+    let shared = Arc::clone(&connection.shared);
+    connection.session.expire(now, &shared.keys());
     match needs {
         Needs::Nothing => {}
         Needs::Authentication => {
@@ -98,6 +107,8 @@ fn carry_out(connection: &mut Connection, name: &str, request: &Request) -> Resu
         "buildInfo" | "buildinfo" => Ok(build_info(&behaviour)),
         "ping" | "endSessions" => Ok(doc! {}),
         "getParameter" => parameter(&behaviour, command),
+        "oidcListKeys" => Ok(list_keys(&behaviour, &connection.shared.keys())),
+        "oidcRefreshKeys" => refresh_keys(&behaviour, &mut connection.shared.keys()),
         "getLog" => Ok(doc! { "totalLinesWritten": 0, "log": [] }),
         // Every result fits into the first batch, so no cursor is ever open.
         "getMore" => Err(Failure::new(CURSOR_NOT_FOUND, "cursor not found")),
@@ -128,13 +139,17 @@ fn needs(name: &str, database: &str) -> Result<Needs, Failure> {
         "getMore" | "killCursors" => Needs::Authentication,
         "getParameter" => Needs::Action("getParameter"),
         "getLog" => Needs::Action("getLog"),
+        "oidcListKeys" => Needs::Action("oidcListKeys"),
+        "oidcRefreshKeys" => Needs::Action("oidcRefreshKeys"),
         "find" | "count" | "aggregate" => Needs::Action("find"),
         "insert" => Needs::Action("insert"),
         "listCollections" => Needs::Action("listCollections"),
         "listDatabases" => Needs::Action("listDatabases"),
         _ => return Err(unknown(name)),
     };
-    if matches!(name, "getParameter" | "getLog" | "listDatabases") && database != "admin" {
+    if matches!(name, "getParameter" | "getLog" | "listDatabases" | "oidcListKeys" | "oidcRefreshKeys")
+        && database != "admin"
+    {
         return Err(Failure::new(UNAUTHORIZED, format!("{name} may only be run against the admin database.")));
     }
     Ok(needs)
@@ -173,9 +188,10 @@ fn hello(
     }
     if let Some(set) = &behaviour.replica_set {
         let me = connection.shared.address.to_string();
+        let hosts: Vec<&String> = std::iter::once(&me).chain(&behaviour.members).collect();
         answer.extend(doc! {
             "setName": set, "setVersion": 1, "secondary": false,
-            "hosts": [&me], "me": &me, "primary": &me,
+            "hosts": hosts, "arbiters": behaviour.arbiters.clone(), "me": &me, "primary": &me,
         });
     }
     if command.contains_key("saslSupportedMechs") {
@@ -234,6 +250,40 @@ fn build_info(behaviour: &Behaviour) -> Document {
         "debug": false,
         "maxBsonObjectSize": 16 * 1024 * 1024,
     }
+}
+
+/// Every issuer that is configured, and what is there of its keys.
+fn list_keys(behaviour: &Behaviour, keys: &KeySets) -> Document {
+    let set = |issuer: &String| {
+        let keys: Vec<Document> = keys.published(issuer).iter().map(key).collect();
+        (issuer.clone(), Bson::from(doc! { "keys": keys }))
+    };
+    doc! { "keySets": issuers(behaviour).into_iter().map(set).collect::<Document>() }
+}
+
+/// Each issuer is tried, and those that fail are named.
+fn refresh_keys(behaviour: &Behaviour, keys: &mut KeySets) -> Result<Document, Failure> {
+    let refresh = |issuer: &String| {
+        let why = keys.refresh(issuer, behaviour.jwks_quiet).err()?;
+        let error = doc! { "code": OPERATION_FAILED, "codeName": "OperationFailed", "errmsg": why };
+        Some(doc! { "issuer": issuer, "error": error })
+    };
+    let failures: Vec<Document> = issuers(behaviour).into_iter().filter_map(refresh).collect();
+    if failures.is_empty() {
+        return Ok(doc! {});
+    }
+    let failure = Failure::new(OPERATION_FAILED, "Failed to load a JWKS from one or more IdPs");
+    Err(Failure { details: doc! { "failures": failures }, ..failure })
+}
+
+fn issuers(behaviour: &Behaviour) -> BTreeSet<&String> {
+    behaviour.identity_providers.iter().map(|provider| &provider.issuer).collect()
+}
+
+/// A key's members, of which all that count here are texts.
+fn key(key: &serde_json::Value) -> Document {
+    let members = key.as_object().into_iter().flatten();
+    members.filter_map(|(name, value)| Some((name.clone(), Bson::from(value.as_str()?)))).collect()
 }
 
 fn parameter(behaviour: &Behaviour, command: &Document) -> Result<Document, Failure> {

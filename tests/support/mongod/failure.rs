@@ -7,6 +7,8 @@ use bson::{Document, doc};
 pub(super) struct Failure {
     pub code: i32,
     pub message: String,
+    /// What the answer has besides.
+    pub details: Document,
 }
 
 pub(super) const BAD_VALUE: i32 = 2;
@@ -17,6 +19,7 @@ pub(super) const AUTHENTICATION_FAILED: i32 = 18;
 pub(super) const CURSOR_NOT_FOUND: i32 = 43;
 pub(super) const COMMAND_NOT_FOUND: i32 = 59;
 pub(super) const INVALID_OPTIONS: i32 = 72;
+pub(super) const OPERATION_FAILED: i32 = 96;
 pub(super) const MECHANISM_UNAVAILABLE: i32 = 334;
 pub(super) const UNSUPPORTED_OP_QUERY_COMMAND: i32 = 352;
 pub(super) const REAUTHENTICATION_REQUIRED: i32 = 391;
@@ -25,7 +28,7 @@ pub(super) const MISSING_FIELD: i32 = 40414;
 
 impl Failure {
     pub fn new(code: i32, message: impl Into<String>) -> Self {
-        Self { code, message: message.into() }
+        Self { code, message: message.into(), details: Document::new() }
     }
 
     /// What a client is told of a refused sign-in, whatever the reason.
@@ -34,7 +37,10 @@ impl Failure {
     }
 
     pub fn document(&self) -> Document {
-        doc! { "ok": 0.0, "errmsg": &self.message, "code": self.code, "codeName": code_name(self.code) }
+        let mut document =
+            doc! { "ok": 0.0, "errmsg": &self.message, "code": self.code, "codeName": code_name(self.code) };
+        document.extend(self.details.clone());
+        document
     }
 }
 
@@ -49,6 +55,7 @@ fn code_name(code: i32) -> String {
         CURSOR_NOT_FOUND => "CursorNotFound",
         COMMAND_NOT_FOUND => "CommandNotFound",
         INVALID_OPTIONS => "InvalidOptions",
+        OPERATION_FAILED => "OperationFailed",
         MECHANISM_UNAVAILABLE => "MechanismUnavailable",
         UNSUPPORTED_OP_QUERY_COMMAND => "UnsupportedOpQueryCommand",
         REAUTHENTICATION_REQUIRED => "ReauthenticationRequired",

@@ -34,8 +34,18 @@ pub(super) enum PublicKey {
 #[derive(Default)]
 pub(super) struct KeySets(HashMap<String, KeySet>);
 
+/// The key that a token was verified with.
+#[derive(Clone, Debug)]
+pub(super) struct UsedKey {
+    pub issuer: String,
+    pub kid: String,
+    pub key: PublicKey,
+}
+
 struct KeySet {
     keys: HashMap<String, PublicKey>,
+    /// Those, as the provider has published them.
+    published: Vec<Value>,
     fetched: Instant,
 }
 
@@ -45,23 +55,47 @@ impl KeySets {
         let known = self.0.get(issuer);
         let fresh = known.is_some_and(|set| set.keys.contains_key(kid) || set.fetched.elapsed() < quiet);
         if !fresh {
-            let keys = fetch(issuer).map_err(Refusal::KeySet)?;
-            self.0.insert(issuer.to_owned(), KeySet { keys, fetched: Instant::now() });
+            let set = fetch(issuer).map_err(Refusal::KeySet)?;
+            self.0.insert(issuer.to_owned(), set);
         }
         let found = self.0.get(issuer).and_then(|set| set.keys.get(kid));
         found.cloned().ok_or_else(|| Refusal::UnknownKey(kid.to_owned()))
     }
+
+    /// `oidcListKeys`: what is there, without asking anybody.
+    pub fn published(&self, issuer: &str) -> &[Value] {
+        self.0.get(issuer).map_or(&[], |set| &set.published)
+    }
+
+    /// `oidcRefreshKeys`: all keys anew. Those that are there stay if that fails.
+    pub fn refresh(&mut self, issuer: &str, quiet: Duration) -> Result<(), String> {
+        if self.0.get(issuer).is_some_and(|set| set.fetched.elapsed() < quiet) {
+            return Err("Skipping refresh due to IdP quiesce".to_owned());
+        }
+        let set = fetch(issuer)?;
+        self.0.insert(issuer.to_owned(), set);
+        Ok(())
+    }
+
+    /// Whether the key that a session rests on is still there, and the same.
+    pub fn has(&self, used: &UsedKey) -> bool {
+        self.0.get(&used.issuer).is_some_and(|set| set.keys.get(&used.kid) == Some(&used.key))
+    }
 }
 
 /// OpenID Connect Discovery 1.0 §4, then the keys. The path of RFC 8414 is never tried.
-fn fetch(issuer: &str) -> Result<HashMap<String, PublicKey>, String> {
+fn fetch(issuer: &str) -> Result<KeySet, String> {
     let bare = issuer.strip_suffix('/').unwrap_or(issuer);
     let metadata = get(&format!("{bare}/.well-known/openid-configuration"))?;
     let said = metadata["issuer"].as_str().ok_or("the metadata have no issuer")?;
     if said.strip_suffix('/').unwrap_or(said) != bare {
         return Err(format!("the metadata are of `{said}`"));
     }
-    read_set(&get(metadata["jwks_uri"].as_str().ok_or("the metadata have no jwks_uri")?)?)
+    let set = get(metadata["jwks_uri"].as_str().ok_or("the metadata have no jwks_uri")?)?;
+    let keys = read_set(&set)?;
+    let is_used = |key: &&Value| key["kid"].as_str().is_some_and(|kid| keys.contains_key(kid));
+    let published = set["keys"].as_array().into_iter().flatten().filter(is_used).cloned().collect();
+    Ok(KeySet { keys, published, fetched: Instant::now() })
 }
 
 fn get(url: &str) -> Result<Value, String> {
