@@ -60,8 +60,11 @@ pub struct CheckArgs {
 /// clusterAdmin, or one with the actions oidcListKeys and oidcRefreshKeys.
 ///
 /// With --refresh each node loads the keys anew, as "Revoke JWKS" in Cloud Manager does: for a key that the provider has
-/// withdrawn because it is known to others. Sessions that rest on it end. The ordinary rotation of keys needs nothing.
+/// withdrawn because it is known to others. Sessions that rest on it end. Where the provider cannot be asked, the keys
+/// stay; with --invalidate they are dropped all the same, and nobody signs in with that provider until it answers. The
+/// ordinary rotation of keys needs nothing.
 #[derive(Args, Debug)]
+#[command(group = clap::ArgGroup::new("reload").args(["refresh", "invalidate"]))]
 #[command(after_long_help = "\
 Examples:
   mdb-login server keys mongodb://db.example.com/?tls=true
@@ -69,11 +72,14 @@ Examples:
 pub struct KeysArgs {
     #[command(flatten)]
     pub target: TargetArg,
-    /// Have each node load the keys anew
+    /// Have each node load the keys anew; those of a provider that does not answer stay
     #[arg(long)]
     pub refresh: bool,
+    /// Have each node load the keys anew, and drop those of a provider that does not answer
+    #[arg(long, conflicts_with = "refresh")]
+    pub invalidate: bool,
     /// Do it without asking
-    #[arg(long, requires = "refresh")]
+    #[arg(long, requires = "reload")]
     pub yes: bool,
     #[command(flatten)]
     pub hosts: HostArgs,

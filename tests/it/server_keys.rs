@@ -262,6 +262,20 @@ fn what_a_node_refuses_is_told_by_node_and_in_words() {
     });
 }
 
+/// With `--invalidate` it costs the node all of that provider's keys, and whoever is signed in by them their session.
+#[test]
+fn keys_of_a_provider_that_does_not_answer_are_dropped_if_that_is_asked_for() {
+    let world = World::new(1);
+    world.keys(&[]).exits(0);
+    world.ada.idp.set_up(false);
+    world.keys(&["--invalidate", "--yes"]).exits(7).says("could not load the keys of every provider");
+    world.keys(&[]).exits(5).says("refused: authentication failed");
+    world.ada.idp.set_up(true);
+    world.keys(&[]).exits(0);
+    world.keys(&["--invalidate", "--refresh", "--yes"]).exits(2);
+    world.keys(&["--invalidate"]).exits(4).says("nobody has agreed");
+}
+
 /// A provider that is away costs a node none of its keys.
 #[test]
 fn a_provider_that_does_not_answer_is_named() {

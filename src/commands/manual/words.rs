@@ -423,7 +423,7 @@ pub fn security(names: &[&str]) -> Vec<Item> {
             text(
                 "`--refresh` is for a key that somebody else has got hold of, after the provider has withdrawn it. Until a node \
                  has loaded the keys anew, it takes tokens that are signed with the withdrawn one. A node that was not asked still \
-                 does, so with `--refresh` that is a failure. Behind a mongos the shards are not asked.",
+                 does, so with `--refresh` and `--invalidate` that is a failure. Behind a mongos the shards are not asked.",
             ),
         ],
         ["server", "check"] => vec![text(

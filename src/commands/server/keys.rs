@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::cli::KeysArgs;
 use crate::error::{Error, Kind, Result};
-use crate::mongo::client::keys::{Answer, JsonWebKey, KeySets, Keys, Node};
+use crate::mongo::client::keys::{Answer, JsonWebKey, KeySets, Keys, Node, Reload};
 use crate::session::{Session, meant};
 use crate::settings::Request;
 use crate::ui::report::{Mark, Page, Row, Section, report};
@@ -19,20 +19,25 @@ pub fn run(args: &KeysArgs, request: &Request, ui: &Ui) -> Result<()> {
     let settings = meant::settings_to_connect(request, &[], &|uri| format!("server keys {uri}"))?;
     let uri = settings.required_uri()?;
     let session = Session::new(&settings, ui)?;
-    if args.refresh {
-        agree(args.yes, &foreign(&uri.server()), ui)?;
+    let reload = match (args.refresh, args.invalidate) {
+        (_, true) => Some(Reload::OrDrop),
+        (true, _) => Some(Reload::OrKeep),
+        _ => None,
+    };
+    if let Some(reload) = reload {
+        agree(reload, args.yes, &foreign(&uri.server()), ui)?;
     }
-    let nodes = session.keys_of_nodes(uri, args.refresh)?;
+    let nodes = session.keys_of_nodes(uri, reload)?;
     if ui.json {
-        ui.object(json!({ "refreshed": args.refresh, "nodes": nodes.iter().map(object).collect::<Vec<_>>() }))?;
+        ui.object(json!({ "refreshed": reload.is_some(), "nodes": nodes.iter().map(object).collect::<Vec<_>>() }))?;
     } else {
         let sections: Vec<Section> = nodes.iter().map(section).collect();
         ui.data(report(&sections, Page::of_stdout()).as_bytes())?;
     }
-    nodes.into_iter().find_map(|node| fault(node, args.refresh)).map_or(Ok(()), Err)
+    nodes.into_iter().find_map(|node| fault(node, reload.is_some())).map_or(Ok(()), Err)
 }
 
-fn agree(yes: bool, server: &str, ui: &Ui) -> Result<()> {
+fn agree(reload: Reload, yes: bool, server: &str, ui: &Ui) -> Result<()> {
     if yes {
         return Ok(());
     }
@@ -45,18 +50,19 @@ fn agree(yes: bool, server: &str, ui: &Ui) -> Result<()> {
         .hint("run it at a terminal, or add `--yes`"));
     }
     ui.warn(WARNING);
-    if ui.confirm(&format!("shall the nodes of `{server}` load the keys of their providers anew?"))? {
+    let or_drop = if reload == Reload::OrDrop { ", and drop those of a provider that does not answer" } else { "" };
+    if ui.confirm(&format!("shall the nodes of `{server}` load the keys of their providers anew{or_drop}?"))? {
         return Ok(());
     }
     Err(Error::new(Kind::Denied, "nothing was loaded anew"))
 }
 
 /// A node that was left out keeps nobody from looking at the others; one that keeps withdrawn keys is a failure.
-fn fault(node: Node, refresh: bool) -> Option<Error> {
+fn fault(node: Node, reload: bool) -> Option<Error> {
     match node.answer {
         Answer::Keys(keys) => keys.fault,
         Answer::Failed(error) => Some(error),
-        Answer::LeftOut(error) => refresh.then_some(error),
+        Answer::LeftOut(error) => reload.then_some(error),
     }
 }
 

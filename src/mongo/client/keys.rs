@@ -22,6 +22,22 @@ const COMMAND_NOT_FOUND: i32 = 59;
 const OPERATION_FAILED: i32 = 96;
 const REAUTHENTICATION_REQUIRED: i32 = 391;
 
+/// What the nodes are told to do with the keys that they have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reload {
+    /// To load them anew; those of a provider that does not answer stay.
+    OrKeep,
+    /// To load them anew; those of a provider that does not answer are dropped, and with them whoever is signed in by them.
+    OrDrop,
+}
+
+impl Reload {
+    /// The field is of MongoDB's public tests (`oidcRefreshKeys`, true unless given); Percona's server looks at none.
+    fn command(self) -> Document {
+        doc! { "oidcRefreshKeys": 1, "invalidateOnFailure": self == Self::OrDrop }
+    }
+}
+
 /// A node, and what became of asking it.
 #[derive(Debug)]
 pub struct Node {
@@ -72,12 +88,12 @@ struct Said {
 
 impl Target<'_> {
     /// Asks each node for its keys: those of the connection string, and the members of the replica set that they name, as
-    /// far as tokens may go there. With `refresh` each is told to load them anew, and asked before and afterwards.
+    /// far as tokens may go there. With `reload` each is told to load them anew, and asked before and afterwards.
     ///
     /// # Errors
     /// `Kind::RuleBroken` before anything is sent to a host of the connection string that is not trusted. What goes wrong
     /// with one node is in its answer.
-    pub async fn keys(&self, token: &Secret, trust: Trust<'_>, refresh: bool) -> Result<Vec<Node>> {
+    pub async fn keys(&self, token: &Secret, trust: Trust<'_>, reload: Option<Reload>) -> Result<Vec<Node>> {
         hosts::check(self.uri, &self.uri.names(), trust)?;
         let mut options = self.resolve().await?;
         hosts::check(self.uri, &names(&options), trust)?;
@@ -91,7 +107,7 @@ impl Target<'_> {
             options.direct_connection = Some(options.load_balanced != Some(true));
             let address = server.to_string();
             let shown = foreign(&address);
-            let conversation = |client: Client| async move { ask(&client, refresh).await };
+            let conversation = |client: Client| async move { ask(&client, reload).await };
             let (answer, named) =
                 match self.converse_with_one(&shown, options, self.timeout, &Arc::default(), conversation).await {
                     Ok(said) => (explain(&said, &shown), members(&said.hello, &mut seen)),
@@ -164,15 +180,14 @@ fn fault(error: &DriverError, command: &str, server: &str) -> Error {
 }
 
 /// The first command signs in; where that fails, nothing else is of interest.
-async fn ask(client: &Client, refresh: bool) -> mongodb::error::Result<Said> {
+async fn ask(client: &Client, reload: Option<Reload>) -> mongodb::error::Result<Said> {
     let admin = client.database("admin");
     let run = |command: Document| admin.run_command(command).selection_criteria(anyone());
     let hello = run(doc! { "hello": 1 }).await?;
     let listed = run(doc! { "oidcListKeys": 1 }).await;
-    let refreshed = if refresh && listed.is_ok() {
-        Some((run(doc! { "oidcRefreshKeys": 1 }).await, run(doc! { "oidcListKeys": 1 }).await))
-    } else {
-        None
+    let refreshed = match reload {
+        Some(reload) if listed.is_ok() => Some((run(reload.command()).await, run(doc! { "oidcListKeys": 1 }).await)),
+        _ => None,
     };
     Ok(Said { hello, listed, refreshed })
 }

@@ -108,7 +108,7 @@ fn carry_out(connection: &mut Connection, name: &str, request: &Request) -> Resu
         "ping" | "endSessions" => Ok(doc! {}),
         "getParameter" => parameter(&behaviour, command),
         "oidcListKeys" => Ok(list_keys(&behaviour, &connection.shared.keys())),
-        "oidcRefreshKeys" => refresh_keys(&behaviour, &mut connection.shared.keys()),
+        "oidcRefreshKeys" => refresh_keys(&behaviour, &mut connection.shared.keys(), command),
         "getLog" => Ok(doc! { "totalLinesWritten": 0, "log": [] }),
         // Every result fits into the first batch, so no cursor is ever open.
         "getMore" => Err(Failure::new(CURSOR_NOT_FOUND, "cursor not found")),
@@ -262,9 +262,10 @@ fn list_keys(behaviour: &Behaviour, keys: &KeySets) -> Document {
 }
 
 /// Each issuer is tried, and those that fail are named.
-fn refresh_keys(behaviour: &Behaviour, keys: &mut KeySets) -> Result<Document, Failure> {
+fn refresh_keys(behaviour: &Behaviour, keys: &mut KeySets, command: &Document) -> Result<Document, Failure> {
+    let invalidate = command.get_bool("invalidateOnFailure").unwrap_or(true);
     let refresh = |issuer: &String| {
-        let why = keys.refresh(issuer, behaviour.jwks_quiet).err()?;
+        let why = keys.refresh(issuer, behaviour.jwks_quiet, invalidate).err()?;
         let error = doc! { "code": OPERATION_FAILED, "codeName": "OperationFailed", "errmsg": why };
         Some(doc! { "issuer": issuer, "error": error })
     };

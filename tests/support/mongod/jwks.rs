@@ -67,12 +67,16 @@ impl KeySets {
         self.0.get(issuer).map_or(&[], |set| &set.published)
     }
 
-    /// `oidcRefreshKeys`: all keys anew. Those that are there stay if that fails.
-    pub fn refresh(&mut self, issuer: &str, quiet: Duration) -> Result<(), String> {
+    /// `oidcRefreshKeys`: all keys anew. If that fails, those that are there are dropped, or stay without `invalidate`.
+    pub fn refresh(&mut self, issuer: &str, quiet: Duration, invalidate: bool) -> Result<(), String> {
         if self.0.get(issuer).is_some_and(|set| set.fetched.elapsed() < quiet) {
             return Err("Skipping refresh due to IdP quiesce".to_owned());
         }
-        let set = fetch(issuer)?;
+        let set = fetch(issuer).inspect_err(|_| {
+            if invalidate {
+                self.0.remove(issuer);
+            }
+        })?;
         self.0.insert(issuer.to_owned(), set);
         Ok(())
     }
