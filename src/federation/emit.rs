@@ -233,13 +233,13 @@ mod tests {
         /// The same by a parser of YAML that has nothing to do with ours.
         #[test]
         fn any_parser_of_yaml_finds_the_same(provider in provider()) {
-            let file: Value = serde_norway::from_str(&written(Format::Yaml, &provider)).unwrap();
+            let file: Value = yaml_serde::from_str(&written(Format::Yaml, &provider)).unwrap();
             let list: Value = serde_json::from_str(file["setParameter"]["oidcIdentityProviders"].as_str().unwrap()).unwrap();
             prop_assert_eq!(&list, &serde_json::from_str::<Value>(&written(Format::Json, &provider)).unwrap());
             prop_assert_eq!(&file["setParameter"]["authenticationMechanisms"], MECHANISMS);
 
             let provider = IdentityProvider { match_pattern: None, log_claims: None, jwks_poll_secs: None, ..provider };
-            let part: Value = serde_norway::from_str(&written(Format::Kubernetes, &provider)).unwrap();
+            let part: Value = yaml_serde::from_str(&written(Format::Kubernetes, &provider)).unwrap();
             let authentication = &part["spec"]["security"]["authentication"];
             prop_assert_eq!(&authentication["modes"], &json!(["SCRAM", "OIDC"]));
             let mut expected = json!({

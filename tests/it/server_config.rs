@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::cases::each;
 use crate::support::cmd::{Sandbox, assert_text};
+use crate::support::mongod::Mongod;
 
 const CONFIG: &str = "\
 [profile.prod]
@@ -97,7 +98,7 @@ fn examples_are_taken_by_their_readers() {
         assert!(value.is_ok(), "{name}: {value:?}");
     }
     for name in ["mongod.conf", "partner.conf", "kubernetes.yaml", "kubernetes-users.yaml"] {
-        let value: Result<Value, _> = serde_norway::from_str(&text(name));
+        let value: Result<Value, _> = yaml_serde::from_str(&text(name));
         assert!(value.is_ok(), "{name}: {value:?}");
     }
     let sandbox = Sandbox::new();
@@ -246,6 +247,22 @@ fn bad_answers() {
     });
 }
 
+/// A server starts from what is printed, with the names as they were typed.
+#[test]
+fn a_server_starts_from_the_file() {
+    each(NASTY, |name| {
+        let claims = ["--audience", name, "--user-claim", name, "--group-claim", name, "--request-scope", "a"];
+        let file = printed(&Sandbox::new(), "yaml", &claims);
+        Mongod::start_from_config(&file, |behaviour| {
+            let [provider] = behaviour.identity_providers.as_slice() else { panic!("{file}") };
+            assert_eq!((provider.audience.as_str(), provider.principal_name.as_str()), (name, name));
+            assert_eq!((provider.authorization_claim.as_str(), provider.auth_name_prefix.as_str()), (name, "x"));
+            assert!(behaviour.mechanisms.contains(&"MONGODB-OIDC".to_owned()));
+        })
+        .unwrap();
+    });
+}
+
 /// What a server would take and people might stumble over is said, and printed all the same.
 #[test]
 fn doubts_are_said() {
@@ -301,9 +318,9 @@ fn no_name_becomes_anything_else() {
         let list = |text: &str| serde_json::from_str::<Value>(text).unwrap();
 
         whole(&list(&printed(&sandbox, "json", &claims))[0], server);
-        let file: Value = serde_norway::from_str(&printed(&sandbox, "yaml", &claims)).unwrap();
+        let file: Value = yaml_serde::from_str(&printed(&sandbox, "yaml", &claims)).unwrap();
         whole(&list(file["setParameter"]["oidcIdentityProviders"].as_str().unwrap())[0], server);
-        let part: Value = serde_norway::from_str(&printed(&sandbox, "kubernetes", &claims)).unwrap();
+        let part: Value = yaml_serde::from_str(&printed(&sandbox, "kubernetes", &claims)).unwrap();
         whole(
             &part["spec"]["security"]["authentication"]["oidcProviderConfigs"][0],
             ["audience", "userClaim", "groupsClaim"],

@@ -1,31 +1,12 @@
 //! From a provider that nobody has set up to a person at the database, by nothing but what the commands have printed.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::set_up;
 use crate::support::browser::Browser;
 use crate::support::cmd::Sandbox;
 use crate::support::idp::{Idp, SignIn};
-use crate::support::mongod::{IdentityProvider, Mongod, Role};
-
-/// The provider as the server reads it from its parameter.
-fn configured(list: &Value) -> IdentityProvider {
-    let [element] = list.as_array().unwrap().as_slice() else { panic!("{list}") };
-    let text = |field: &str| element[field].as_str().unwrap().to_owned();
-    let scopes = element["requestScopes"].as_array();
-    IdentityProvider {
-        issuer: text("issuer"),
-        audience: text("audience"),
-        auth_name_prefix: text("authNamePrefix"),
-        match_pattern: None,
-        client_id: element["clientId"].as_str().map(str::to_owned),
-        request_scopes: scopes.map(|scopes| scopes.iter().map(|scope| scope.as_str().unwrap().to_owned()).collect()),
-        principal_name: text("principalName"),
-        use_authorization_claim: element["useAuthorizationClaim"] != false,
-        authorization_claim: element["authorizationClaim"].as_str().unwrap_or_default().to_owned(),
-        supports_human_flows: element["supportsHumanFlows"] != false,
-    }
-}
+use crate::support::mongod::{Mongod, Role};
 
 /// The name in a command of mongosh, which is a string of JSON.
 fn created(commands: &str, what: &str) -> String {
@@ -33,33 +14,28 @@ fn created(commands: &str, what: &str) -> String {
     serde_json::from_str(line.strip_suffix(',').unwrap()).unwrap()
 }
 
-/// Sets up, signs in, and gives who that makes ada at the server, with her roles.
-fn ada_at_the_server(by: &[&str]) -> (String, Value) {
+/// Sets up, starts a server from the very file that is printed, creates whom `name` says, signs ada in, and gives
+/// who that makes her at the server, with her roles.
+fn ada_at_the_server(by: &[&str], name: &[&str]) -> (String, Value) {
     let idp = Idp::start_with(|behaviour| behaviour.sign_in = SignIn::Auto("ada".into()));
     let mut sandbox = Sandbox::new();
     sandbox.env("MDB_LOGIN_REDIRECT_URI", "http://localhost:0/redirect");
     let side = [&["--name", "company"], by].concat();
     set_up(&sandbox, &idp, "generic", &[&["--profile", "prod"], &side[..]].concat()).exits(0);
 
-    let print = |format: &str, more: &[&str]| {
-        let arguments = [&["server", "config", "prod", "-q", "--format", format], &side[..], more].concat();
-        sandbox.run(arguments).exits(0).stdout()
-    };
-    let list = serde_json::from_str(&print("json", &[])).unwrap();
-    let people = match configured(&list).use_authorization_claim {
-        true => created(&print("roles", &["--group", "dba", "--grant", "readWrite@app"]), "role"),
-        false => created(&print("roles", &["--user", "00u-ada", "--grant", "readWrite@app"]), "user"),
-    };
-    let server = Mongod::start_with(&idp, |behaviour| {
-        let provider = configured(&list);
-        if provider.use_authorization_claim {
-            behaviour.roles = vec![Role::new(&people, &Role::EVERYTHING)];
+    let config = [&["server", "config", "prod"], &side[..]].concat();
+    let file = sandbox.run(&config).exits(0).stdout();
+    let roles = [&config[..], &["--format", "roles", "--grant", "readWrite@app"], name].concat();
+    let commands = sandbox.run(roles).exits(0).stdout();
+    let server = Mongod::start_from_config(&file, |behaviour| {
+        if name[0] == "--group" {
+            behaviour.roles = vec![Role::new(&created(&commands, "role"), &Role::EVERYTHING)];
         } else {
             behaviour.roles = vec![Role::new("readWrite", &Role::EVERYTHING)];
-            behaviour.users = [(people.clone(), vec!["readWrite".to_owned()])].into();
+            behaviour.users = [(created(&commands, "user"), vec!["readWrite".to_owned()])].into();
         }
-        behaviour.identity_providers = vec![provider];
-    });
+    })
+    .unwrap();
 
     let mut login = sandbox.spawn(["login", "prod", "--no-browser"]);
     Browser::new().open(&login.start_url());
@@ -71,14 +47,14 @@ fn ada_at_the_server(by: &[&str]) -> (String, Value) {
 
 #[test]
 fn a_group_s_role_is_the_one_that_was_created() {
-    let (user, roles) = ada_at_the_server(&[]);
+    let (user, roles) = ada_at_the_server(&[], &["--group", "dba"]);
     assert_eq!(user, "company/00u-ada");
-    assert_eq!(roles, serde_json::json!([{ "role": "company/dba", "db": "admin" }]));
+    assert_eq!(roles, json!([{ "role": "company/dba", "db": "admin" }]));
 }
 
 #[test]
 fn a_user_is_the_one_that_was_created() {
-    let (user, roles) = ada_at_the_server(&["--authorization", "user"]);
+    let (user, roles) = ada_at_the_server(&["--authorization", "user"], &["--user", "00u-ada"]);
     assert_eq!(user, "company/00u-ada");
-    assert_eq!(roles, serde_json::json!([{ "role": "readWrite", "db": "admin" }]));
+    assert_eq!(roles, json!([{ "role": "readWrite", "db": "admin" }]));
 }
