@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use clap::error::ErrorKind;
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{Args, CommandFactory, FromArgMatches, Parser};
 
 use super::{
     Cli, Command, DoctorArgs, ExecArgs, GlobalArgs, LoginArgs, LogoutArgs, ServerArgs, ServerCommand, StatusArgs,
@@ -44,7 +44,8 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Erro
     let mut args: Vec<OsString> = args.into_iter().collect();
     refuse_secrets(&args)?;
     let implied = insert_login(&mut args);
-    let mut cli = match Cli::try_parse_from(&args) {
+    // With all commands defined there is an error or a help text for everything else.
+    let mut cli = match parse_named(&args).map_or_else(|| Cli::try_parse_from(&args), Ok) {
         Ok(cli) => cli,
         Err(error) => return Err(explain(error, &args, implied.as_ref())),
     };
@@ -121,30 +122,46 @@ pub fn version(args: impl IntoIterator<Item = OsString>) -> Option<&'static str>
     is_asked.then_some(concat!("mdb-login ", env!("CARGO_PKG_VERSION"), "\n"))
 }
 
-/// The line with the one command that prompts and hooks call.
-#[derive(Parser)]
-#[command(name = "mdb-login")]
-struct TokenLine {
-    #[command(flatten)]
-    global: GlobalArgs,
-    #[command(subcommand)]
-    command: TokenCommand,
-}
-
-#[derive(Subcommand)]
-enum TokenCommand {
-    Token(TokenArgs),
-}
-
-/// Reads a line that a cached token may answer, without defining the other commands: that takes longer than everything
-/// else that handing out a cached token needs. What is wrong with a line, and all help, comes from [`parse`].
+/// Reads a line that a cached token may answer. What is wrong with a line, and all help, comes from [`parse`].
 pub fn parse_cached(args: impl IntoIterator<Item = OsString>) -> Option<Cli> {
     let args: Vec<OsString> = args.into_iter().collect();
     if args.get(command_position(&args))? != "token" || complete::is_asked() {
         return None;
     }
-    let TokenLine { global, command: TokenCommand::Token(token) } = TokenLine::try_parse_from(args).ok()?;
-    with_target(Cli { global, command: Command::Token(token) }).ok()
+    with_target(parse_alone(&args, "token", Command::Token)?).ok()
+}
+
+/// Reads a line as the command that it names, as [`parse_alone`] does.
+fn parse_named(args: &[OsString]) -> Option<Cli> {
+    match args.get(command_position(args))?.to_str()? {
+        "login" => parse_alone(args, "login", Command::Login),
+        "token" => parse_alone(args, "token", Command::Token),
+        "exec" => parse_alone(args, "exec", Command::Exec),
+        "status" => parse_alone(args, "status", Command::Status),
+        "logout" => parse_alone(args, "logout", Command::Logout),
+        "discover" => parse_alone(args, "discover", Command::Discover),
+        "verify" => parse_alone(args, "verify", Command::Verify),
+        "inspect" => parse_alone(args, "inspect", Command::Inspect),
+        "doctor" => parse_alone(args, "doctor", Command::Doctor),
+        "uri" => parse_alone(args, "uri", Command::Uri),
+        "profile" => parse_alone(args, "profile", Command::Profile),
+        "server" => parse_alone(args, "server", Command::Server),
+        "setup" => parse_alone(args, "setup", Command::Setup),
+        "completions" => parse_alone(args, "completions", Command::Completions),
+        "man" => parse_alone(args, "man", Command::Man),
+        _ => None,
+    }
+}
+
+/// Reads a line as one command, without defining the others: that takes longer than everything else that handing out a
+/// cached token needs, and a good part of what starting the full program takes. `None` for a line that is wrong or asks
+/// for help or the version.
+fn parse_alone<T: Args>(args: &[OsString], name: &'static str, command: fn(T) -> Command) -> Option<Cli> {
+    let line = GlobalArgs::augment_args(clap::Command::new("mdb-login"));
+    let matches = line.subcommand(T::augment_args(clap::Command::new(name))).try_get_matches_from(args).ok()?;
+    let (_, given) = matches.subcommand()?;
+    let command = command(T::from_arg_matches(given).ok()?);
+    Some(Cli { global: GlobalArgs::from_arg_matches(&matches).ok()?, command })
 }
 
 /// Prints what [`parse`] gave in place of a command line, and gives the exit code: help and version are no failures.
@@ -368,6 +385,45 @@ mod tests {
                 Command::Man(_) => "man",
             };
             assert_eq!((name, cli.global.profile.as_deref()), (command, profile), "for `{line}`");
+        }
+    }
+
+    /// One command by itself reads a line as all of them together do, or leaves it to them.
+    #[test]
+    fn a_command_alone_means_the_same() {
+        let tails = [
+            "",
+            "prod",
+            "prod --json -vv",
+            "-p prod --quiet",
+            "--issuer https://a --client-id b --scope c",
+            "--uri mongodb://db.example.com",
+            "mongodb://db.example.com --trust-host db.example.com --privileges",
+            "--output json --min-ttl 1m",
+            "prod --inject k8s -- mongosh --json -p x",
+            "--all",
+            "--all prod",
+            "check mongod.conf",
+            "entra --interactive --client-id b",
+            "set prod issuer=https://a",
+            "list --json",
+            "bash",
+            "--dir man",
+            "--help",
+            "-h",
+            "--version",
+            "--nonsense",
+            "help",
+        ];
+        for command in COMMANDS {
+            let mut read = 0;
+            for line in tails.iter().flat_map(|tail| [format!("{command} {tail}"), format!("-qp a {command} {tail}")]) {
+                let args: Vec<OsString> = format!("mdb-login {line}").split_whitespace().map(OsString::from).collect();
+                let alone = parse_named(&args).map(|cli| format!("{cli:?}"));
+                assert_eq!(alone, Cli::try_parse_from(&args).ok().map(|cli| format!("{cli:?}")), "for `{line}`");
+                read += usize::from(alone.is_some());
+            }
+            assert!(read > 0 || *command == "help", "no line of `{command}` is right");
         }
     }
 
