@@ -352,7 +352,8 @@ fn changed_words() -> Vec<Row> {
         let input = format!("accepted, then {line:?} {answer:.80?}");
         Row { given: Given::Accepted, server, input, ..typed(103, line.iter().copied(), exit, says) }
     };
-    let rules: [(fn(&mut Behaviour), &str); 3] = [
+    type Rule = (fn(&mut Behaviour), &'static str);
+    let rules: [Rule; 3] = [
         (
             |b| b.identity_providers[0].issuer = "https://evil.example".into(),
             "issuer `https://evil.example`, client id `mongodb-tools`, scopes none of its own",
