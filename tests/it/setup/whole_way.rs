@@ -15,7 +15,7 @@ fn created(commands: &str, what: &str) -> String {
 }
 
 /// Sets up, starts a server from the very file that is printed, creates whom `name` says, signs ada in, and gives
-/// who that makes her at the server, with her roles.
+/// who that makes her at the server, with her roles. `inspect` has to predict both from the file.
 fn ada_at_the_server(by: &[&str], name: &[&str]) -> (String, Value) {
     let idp = Idp::start_with(|behaviour| behaviour.sign_in = SignIn::Auto("ada".into()));
     let mut sandbox = Sandbox::new();
@@ -42,6 +42,19 @@ fn ada_at_the_server(by: &[&str], name: &[&str]) -> (String, Value) {
     login.wait().exits(0);
     let verified = sandbox.run(["verify", "prod", "--uri", &server.uri(), "--json"]).exits(0);
     let verified: Value = serde_json::from_slice(&verified.stdout).unwrap();
+    let file_name = sandbox.home().join("mongod.conf");
+    // The provider on loopback has no TLS, which a server takes only when it is started for tests.
+    let file = file.replacen("setParameter:\n", "setParameter:\n  enableTestCommands: 1\n", 1);
+    std::fs::write(&file_name, &file).unwrap();
+    let predicted = sandbox.run(["inspect", "prod", "--server-config", file_name.to_str().unwrap(), "--json"]).exits(0);
+    let predicted: Value = serde_json::from_slice(&predicted.stdout).unwrap();
+    assert_eq!(predicted["user"], verified["user"]);
+    if name[0] == "--group" {
+        let names: Vec<&Value> = verified["roles"].as_array().unwrap().iter().map(|role| &role["role"]).collect();
+        assert_eq!(predicted["roles"], json!(names));
+    } else {
+        assert_eq!(predicted["roles"], Value::Null, "the user's document has them");
+    }
     (verified["user"].as_str().unwrap().to_owned(), verified["roles"].clone())
 }
 
