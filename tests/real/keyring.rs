@@ -138,3 +138,29 @@ fn the_kernel_keeps_it(provider: &Provider, home: &Sandbox) {
     home.run(["logout"]).exits(0);
     home.run(["token"]).exits(4);
 }
+
+/// `doctor` sees whether the keyring is locked, and neither opens it nor asks anybody to.
+#[test]
+#[ignore = "needs gnome-keyring; run tests/run"]
+fn doctor_sees_the_lock_and_leaves_it() {
+    let mut home = Sandbox::new();
+    home.unset("MDB_LOGIN_STORE");
+    let mut bus = Bus::start(&mut home);
+    bus.unlocked(&home);
+    let page = home.run(["doctor"]).exits(0).stdout();
+    assert!(page.contains("ok    keyring  Secret Service (gnome-keyring), unlocked\n"), "{page}");
+    assert!(page.contains("ok    store    a sign-in would be kept in the system's keyring"), "{page}");
+    assert_eq!(items(&home), "", "something was put into the keyring");
+
+    let prompter = bus.mute_prompter();
+    bus.lock();
+    for _ in 0..2 {
+        let page = home.run(["doctor"]).exits(8).within(VERDICT).stdout();
+        assert!(page.contains("FAIL  keyring  the keyring is locked: nobody is here who could be asked"), "{page}");
+    }
+    // At a desktop somebody would be asked, so it is only a warning; nobody is asked by this.
+    home.env("DISPLAY", ":0").env("MDB_LOGIN_BROWSER", "none");
+    let page = home.run(["doctor"]).exits(0).within(VERDICT).stdout();
+    assert!(page.contains("warn  keyring  the keyring is locked"), "{page}");
+    drop(prompter);
+}
