@@ -193,10 +193,7 @@ impl Target<'_> {
     /// # Errors
     /// `Kind::RuleBroken` before anything is sent to a host that is not trusted.
     pub async fn verify(&self, token: &Secret, trust: Trust<'_>, privileges: bool) -> Result<Option<Verified>> {
-        hosts::check(self.uri, &self.uri.names(), trust)?;
-        let mut options = self.resolve().await?;
-        hosts::check(self.uri, &names(&options), trust)?;
-        options.credential = Some(machine(token));
+        let options = self.resolve_for(token, trust).await?;
         let answer = self
             .converse(options, &Arc::default(), |client| async move {
                 let admin = client.database("admin");
@@ -214,6 +211,16 @@ impl Target<'_> {
             Err(unanswered) if unanswered.refused => Ok(None),
             Err(unanswered) => Err(unanswered.error),
         }
+    }
+
+    /// The driver's options for handing a token over. Hosts are judged as they are written, before anybody is asked, and
+    /// once more where DNS has led.
+    async fn resolve_for(&self, token: &Secret, trust: Trust<'_>) -> Result<ClientOptions> {
+        hosts::check(self.uri, &self.uri.names(), trust)?;
+        let mut options = self.resolve().await?;
+        hosts::check(self.uri, &names(&options), trust)?;
+        options.credential = Some(machine(token));
+        Ok(options)
     }
 
     /// The driver's options, with the servers' addresses and without any authentication.
@@ -247,14 +254,11 @@ impl Target<'_> {
         let mut left = options.hosts.len();
         let mut failed = None;
         for server in &options.hosts {
-            let mut options = options.clone();
-            options.hosts = vec![server.clone()];
-            options.direct_connection = Some(options.load_balanced != Some(true));
             // One that does not answer leaves the others their share.
             let patience = deadline.saturating_duration_since(Instant::now()) / u32::try_from(left).unwrap_or(u32::MAX);
             left -= 1;
             *lock(last_words) = LastWords::default();
-            match self.converse_with_one(&self.shown(), options, patience, last_words, &conversation).await {
+            match self.converse_with_one(server, &self.shown(), &options, patience, last_words, &conversation).await {
                 Err(unanswered) if unanswered.error.kind() == Kind::Unavailable => {
                     failed.get_or_insert(unanswered);
                 }
@@ -264,11 +268,12 @@ impl Target<'_> {
         Err(failed.unwrap_or_else(|| self.explain(&self.shown(), Failure::Unreachable, None).into()))
     }
 
-    /// The same with the one server of `options`, which is called `server` if it fails.
+    /// The same with one server, which is called `shown` if it fails.
     async fn converse_with_one<T, F>(
         &self,
-        server: &str,
-        mut options: ClientOptions,
+        server: &ServerAddress,
+        shown: &str,
+        options: &ClientOptions,
         patience: Duration,
         last_words: &Arc<Mutex<LastWords>>,
         conversation: impl Fn(Client) -> F,
@@ -276,6 +281,9 @@ impl Target<'_> {
     where
         F: Future<Output = mongodb::error::Result<T>>,
     {
+        let mut options = options.clone();
+        options.hosts = vec![server.clone()];
+        options.direct_connection = Some(options.load_balanced != Some(true));
         // Lives as long as the driver may read it.
         let _certificates = self.trust_the_platform(&mut options)?;
         let hopeless = Arc::new(Notify::new());
@@ -289,7 +297,7 @@ impl Target<'_> {
         }));
         let explained = |failure: Failure| {
             let refused = matches!(&failure, Failure::Driver(error) if code(error) == Some(AUTHENTICATION_FAILED));
-            Unanswered { refused, error: self.explain(server, failure, Some(&lock(last_words))) }
+            Unanswered { refused, error: self.explain(shown, failure, Some(&lock(last_words))) }
         };
         let client = Client::with_options(options).map_err(|error| explained(Failure::Driver(error)))?;
         tokio::select! {

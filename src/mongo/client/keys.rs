@@ -9,7 +9,7 @@ use mongodb::error::{Error as DriverError, ErrorKind};
 use mongodb::options::ServerAddress;
 
 use super::super::hosts::{self, Trust};
-use super::{AUTHENTICATION_FAILED, Target, Unanswered, anyone, code, machine, names};
+use super::{AUTHENTICATION_FAILED, Target, Unanswered, anyone, code};
 use crate::error::{Error, Kind, Result};
 use crate::secret::Secret;
 use crate::ui::foreign;
@@ -94,25 +94,21 @@ impl Target<'_> {
     /// `Kind::RuleBroken` before anything is sent to a host of the connection string that is not trusted. What goes wrong
     /// with one node is in its answer.
     pub async fn keys(&self, token: &Secret, trust: Trust<'_>, reload: Option<Reload>) -> Result<Vec<Node>> {
-        hosts::check(self.uri, &self.uri.names(), trust)?;
-        let mut options = self.resolve().await?;
-        hosts::check(self.uri, &names(&options), trust)?;
-        options.credential = Some(machine(token));
+        let options = self.resolve_for(token, trust).await?;
         let mut waiting: VecDeque<ServerAddress> = options.hosts.iter().cloned().collect();
         let mut seen: BTreeSet<String> = waiting.iter().map(ToString::to_string).collect();
         let mut nodes = Vec::new();
         while let Some(server) = waiting.pop_front() {
-            let mut options = options.clone();
-            options.hosts = vec![server.clone()];
-            options.direct_connection = Some(options.load_balanced != Some(true));
             let address = server.to_string();
             let shown = foreign(&address);
             let conversation = |client: Client| async move { ask(&client, reload).await };
-            let (answer, named) =
-                match self.converse_with_one(&shown, options, self.timeout, &Arc::default(), conversation).await {
-                    Ok(said) => (explain(&said, &shown), members(&said.hello, &mut seen)),
-                    Err(Unanswered { error, .. }) => (Answer::Failed(error), Vec::new()),
-                };
+            let (answer, named) = match self
+                .converse_with_one(&server, &shown, &options, self.timeout, &Arc::default(), conversation)
+                .await
+            {
+                Ok(said) => (explain(&said, &shown), members(&said.hello, &mut seen)),
+                Err(Unanswered { error, .. }) => (Answer::Failed(error), Vec::new()),
+            };
             nodes.push(Node { address, answer });
             for member in named {
                 match self.judge(&member, trust) {
