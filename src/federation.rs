@@ -75,7 +75,28 @@ impl Authorization {
     }
 }
 
+/// The claim that names the user unless another is set.
+pub const DEFAULT_PRINCIPAL_NAME: &str = "sub";
+
 impl IdentityProvider {
+    /// One of which nothing else is known: all as a server has it where nothing is said, no name yet, and roles from the
+    /// users' documents, since groups take a claim.
+    pub fn new(issuer: &str, audience: &str) -> Self {
+        Self {
+            issuer: issuer.to_owned(),
+            audience: audience.to_owned(),
+            auth_name_prefix: String::new(),
+            match_pattern: None,
+            client_id: None,
+            request_scopes: Vec::new(),
+            supports_human_flows: true,
+            principal_name: DEFAULT_PRINCIPAL_NAME.to_owned(),
+            authorization: Authorization::UserId,
+            log_claims: None,
+            jwks_poll_secs: None,
+        }
+    }
+
     /// The name of a principal, at `$external`.
     pub fn user(&self, principal: &str) -> String {
         format!("{}/{principal}", self.auth_name_prefix)

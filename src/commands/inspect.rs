@@ -78,21 +78,15 @@ fn expected(args: &InspectArgs, settings: &Settings) -> Vec<IdentityProvider> {
     }
     let named = |given: &Option<String>, usual: &str| given.clone().unwrap_or_else(|| usual.to_owned());
     vec![IdentityProvider {
-        issuer: settings.issuer.clone(),
-        audience: settings.audience.clone(),
         auth_name_prefix: named(&args.prefix, "<prefix>"),
-        match_pattern: None,
         client_id: Some(settings.client_id.clone()).filter(|id| !id.is_empty()),
-        request_scopes: Vec::new(),
-        supports_human_flows: true,
-        principal_name: named(&args.user_claim, "sub"),
+        principal_name: named(&args.user_claim, federation::DEFAULT_PRINCIPAL_NAME),
         authorization: if args.no_group_claim {
             Authorization::UserId
         } else {
             Authorization::GroupMembership(named(&args.group_claim, "groups"))
         },
-        log_claims: None,
-        jwks_poll_secs: None,
+        ..IdentityProvider::new(&settings.issuer, &settings.audience)
     }]
 }
 

@@ -268,17 +268,9 @@ mod tests {
     #[test]
     fn what_a_format_has_no_place_for_is_not_dropped() {
         let plain = IdentityProvider {
-            issuer: "https://login.example.com".to_owned(),
-            audience: "db".to_owned(),
             auth_name_prefix: "x".repeat(51),
-            match_pattern: None,
             client_id: Some("0oa1".to_owned()),
-            request_scopes: Vec::new(),
-            supports_human_flows: true,
-            principal_name: "sub".to_owned(),
-            authorization: Authorization::UserId,
-            log_claims: None,
-            jwks_poll_secs: None,
+            ..IdentityProvider::new("https://login.example.com", "db")
         };
         let pattern = IdentityProvider { match_pattern: Some("@a$".to_owned()), ..plain.clone() };
         let logged = IdentityProvider { log_claims: Some(vec!["sub".to_owned()]), ..plain.clone() };

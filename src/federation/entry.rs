@@ -201,7 +201,7 @@ impl<'a> Entry<'a> {
             client_id: text(CLIENT_ID),
             request_scopes: texts(REQUEST_SCOPES).unwrap_or_default(),
             supports_human_flows: self.is_human(),
-            principal_name: text(PRINCIPAL_NAME).unwrap_or_else(|| "sub".to_owned()),
+            principal_name: text(PRINCIPAL_NAME).unwrap_or_else(|| super::DEFAULT_PRINCIPAL_NAME.to_owned()),
             authorization: match text(AUTHORIZATION_CLAIM) {
                 Some(claim) if self.uses_claim() => Authorization::GroupMembership(claim),
                 _ => Authorization::UserId,

@@ -21,32 +21,13 @@ use self::presented::Presented;
 use self::rules::{Evidence, Remark};
 use super::decode_jwt;
 use super::token::Clock;
-use crate::federation::{Authorization, IdentityProvider};
+use crate::federation::IdentityProvider;
 use crate::secret::Secret;
 
 /// What a token must be for.
 pub struct Expectation<'a> {
     pub issuer: &'a str,
     pub audience: &'a str,
-}
-
-impl Expectation<'_> {
-    /// Any server that expects this: how it names people and roles makes no difference here.
-    fn server(&self) -> IdentityProvider {
-        IdentityProvider {
-            issuer: self.issuer.to_owned(),
-            audience: self.audience.to_owned(),
-            auth_name_prefix: String::new(),
-            match_pattern: None,
-            client_id: None,
-            request_scopes: Vec::new(),
-            supports_human_flows: true,
-            principal_name: "sub".to_owned(),
-            authorization: Authorization::UserId,
-            log_claims: None,
-            jwks_poll_secs: None,
-        }
-    }
 }
 
 /// What a token says of itself, and when it ends. Not verified: the server does that, we have no say in it.
@@ -106,7 +87,8 @@ fn flaws(token: &Secret, now: u64, expected: &Expectation<'_>) -> Vec<Flaw> {
         now,
         clock: None,
         keys: &Keys::Unknown(String::new()),
-        providers: &[expected.server()],
+        // How a server names people and roles makes no difference here.
+        providers: &[IdentityProvider::new(expected.issuer, expected.audience)],
         id_token_wanted: true,
     });
     let fatal = |judged: rules::Judged| if let Err(Remark::Fail(flaw)) = judged.outcome { Some(flaw) } else { None };

@@ -544,17 +544,10 @@ mod tests {
 
     fn provider(issuer: &str, audience: &str) -> IdentityProvider {
         IdentityProvider {
-            issuer: issuer.to_owned(),
-            audience: audience.to_owned(),
             auth_name_prefix: audience.to_owned(),
-            match_pattern: None,
             client_id: Some("client".to_owned()),
-            request_scopes: Vec::new(),
-            supports_human_flows: true,
-            principal_name: "sub".to_owned(),
             authorization: Authorization::GroupMembership("groups".to_owned()),
-            log_claims: None,
-            jwks_poll_secs: None,
+            ..IdentityProvider::new(issuer, audience)
         }
     }
 
