@@ -1,7 +1,8 @@
 //! The numbers that mdb-login promises, measured side by side in one run: `cargo bench`.
 //!
 //! Times are whole processes, from spawn to reap, the candidates taking turns; medians and their ratios are printed,
-//! because a machine's speed drifts and a ratio within one run does not. Where the ratio is close to its limit, it is the
+//! because a machine's speed drifts and a ratio within one run does not. What runs is a copy of each program, as an
+//! installation leaves it, ours and the others alike: see [`Programs`]. Where the ratio is close to its limit, it is the
 //! median of the ratios of each round, and `±` is half of its 95 % confidence interval. Everything is on loopback and in
 //! temporary folders. What needs a program that is not here (`secret-tool`, a Secret Service, mongosh, which `tests/run`
 //! installs) says so and is not measured.
@@ -34,14 +35,15 @@ fn main() -> ExitCode {
     let shells = option("--shells").unwrap_or(60);
     println!("{runs} rounds, {shells} of mongosh, medians; {parallel} callers at once\n");
 
+    let programs = Programs::install();
     let mut report = Report::default();
-    cached_token(runs, &mut report);
-    memory(&mut report);
-    run_a_program(runs, &mut report);
-    run_mongosh(shells, &mut report);
-    verify(runs, &mut report);
-    one_refresh(parallel, &mut report);
-    login(&mut report);
+    cached_token(runs, &programs, &mut report);
+    memory(&programs, &mut report);
+    run_a_program(runs, &programs, &mut report);
+    run_mongosh(shells, &programs, &mut report);
+    verify(runs, &programs, &mut report);
+    one_refresh(parallel, &programs, &mut report);
+    login(&programs, &mut report);
     if report.broken { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 
@@ -61,6 +63,54 @@ impl Report {
         let verdict = if kept { "ok" } else { "MISSED" };
         println!("{what:<58} {measured:>15}   {promise:<18} {verdict}");
         self.broken |= !kept;
+    }
+}
+
+/// The programs that are measured, copied to a folder of their own.
+///
+/// What a linker has just written lies in the kernel's page cache in single pages, and starting it takes half as much time
+/// again as starting a copy of it does (ext4, Linux 6.18). Nobody runs such a file but who has just built it: `cargo install`
+/// and every package manager copy.
+struct Programs {
+    folder: PathBuf,
+}
+
+impl Programs {
+    fn install() -> Self {
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("installed");
+        let _ = std::fs::remove_dir_all(&folder);
+        std::fs::create_dir_all(&folder).unwrap();
+        let programs = Self { folder };
+        programs.copy(Path::new(env!("CARGO_BIN_EXE_mdb-login")));
+        programs.copy(Path::new(env!("CARGO_BIN_EXE_mdb-login-full")));
+        programs
+    }
+
+    /// A sandbox for ours.
+    fn sandbox(&self, idp: &Idp) -> Sandbox {
+        let mut sandbox = Sandbox::with(idp);
+        let ours = Path::new(env!("CARGO_BIN_EXE_mdb-login")).file_name().unwrap();
+        sandbox.use_program(self.folder.join(ours));
+        sandbox
+    }
+
+    /// A program of `examples/`, built with the profile of ours.
+    fn example(&self, name: &str) -> PathBuf {
+        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        let status = Command::new(cargo)
+            .args(["build", "--quiet", "--release", "--example", name])
+            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .status()
+            .unwrap();
+        assert!(status.success());
+        let built = Path::new(env!("CARGO_BIN_EXE_mdb-login")).with_file_name("examples");
+        self.copy(&built.join(format!("{name}{}", std::env::consts::EXE_SUFFIX)))
+    }
+
+    fn copy(&self, program: &Path) -> PathBuf {
+        let copy = self.folder.join(program.file_name().unwrap());
+        std::fs::copy(program, &copy).unwrap();
+        copy
     }
 }
 
@@ -134,10 +184,10 @@ fn ratio(a: Duration, b: Duration) -> f64 {
     a.as_secs_f64() / b.as_secs_f64()
 }
 
-fn cached_token(runs: usize, report: &mut Report) {
+fn cached_token(runs: usize, programs: &Programs, report: &mut Report) {
     let idp = Idp::start();
-    let mut sandbox = Sandbox::with(&idp);
-    let empty = example("empty_clap");
+    let mut sandbox = programs.sandbox(&idp);
+    let empty = programs.example("empty_clap");
 
     #[cfg(target_os = "linux")]
     let session_bus = secret_service(&mut sandbox);
@@ -175,9 +225,9 @@ fn cached_token(runs: usize, report: &mut Report) {
 }
 
 /// `exec -- true` with a cached token, against `true` itself.
-fn run_a_program(runs: usize, report: &mut Report) {
+fn run_a_program(runs: usize, programs: &Programs, report: &mut Report) {
     let idp = Idp::start();
-    let sandbox = Sandbox::with(&idp);
+    let sandbox = programs.sandbox(&idp);
     sign_in(&sandbox);
     let ways = ["k8s", "mongosh"];
     let mut candidates = vec![sandbox.tool("true")];
@@ -192,18 +242,18 @@ fn run_a_program(runs: usize, report: &mut Report) {
 }
 
 /// What a command of mongosh takes under `exec`, against the same mongosh with a token file that somebody has prepared.
-fn run_mongosh(shells: usize, report: &mut Report) {
+fn run_mongosh(shells: usize, programs: &Programs, report: &mut Report) {
     // It brings the Node.js that it is tested with; another system's is whatever `node` is there.
-    let programs = Path::new(env!("CARGO_MANIFEST_DIR")).join(".tests/peers/node_modules/.bin");
-    if !programs.join("mongosh").exists() {
+    let peers = Path::new(env!("CARGO_MANIFEST_DIR")).join(".tests/peers/node_modules/.bin");
+    if !peers.join("mongosh").exists() {
         println!("mongosh is not here (tests/run installs it): not measured");
         return;
     }
     let idp = Idp::start();
     let server = Mongod::start(&idp);
-    let mut sandbox = Sandbox::with(&idp);
+    let mut sandbox = programs.sandbox(&idp);
     let path = std::env::var_os("PATH").unwrap();
-    let path = std::env::join_paths([programs].into_iter().chain(std::env::split_paths(&path))).unwrap();
+    let path = std::env::join_paths([peers].into_iter().chain(std::env::split_paths(&path))).unwrap();
     sandbox.env("PATH", path);
     sign_in(&sandbox);
     let token_file = token_file(&sandbox);
@@ -236,12 +286,12 @@ fn run_mongosh(shells: usize, report: &mut Report) {
 }
 
 /// `verify` with a cached token, against the driver with nothing around it.
-fn verify(runs: usize, report: &mut Report) {
-    let bare_driver = example("bare_driver");
+fn verify(runs: usize, programs: &Programs, report: &mut Report) {
+    let bare_driver = programs.example("bare_driver");
     for (how, tls) in [("verify / a bare driver", false), ("verify / a bare driver, both with TLS", true)] {
         let idp = Idp::start();
         let server = Mongod::start_with(&idp, |behaviour| behaviour.tls = loopback_names().filter(|_| tls));
-        let sandbox = Sandbox::with(&idp);
+        let sandbox = programs.sandbox(&idp);
         sign_in(&sandbox);
         let mut uri = server.uri();
         if tls {
@@ -290,26 +340,13 @@ fn secret_service(sandbox: &mut Sandbox) -> Option<bus::Bus> {
     Some(bus)
 }
 
-/// A program of `examples/`, built with the profile of ours.
-fn example(name: &str) -> PathBuf {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let status = Command::new(cargo)
-        .args(["build", "--quiet", "--release", "--example", name])
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .status()
-        .unwrap();
-    assert!(status.success());
-    let program = PathBuf::from(env!("CARGO_BIN_EXE_mdb-login"));
-    program.with_file_name("examples").join(format!("{name}{}", std::env::consts::EXE_SUFFIX))
-}
-
 /// Peak memory of a `token` that is about to end and of a login that waits, from the kernel's own account.
 #[cfg(target_os = "linux")]
-fn memory(report: &mut Report) {
+fn memory(programs: &Programs, report: &mut Report) {
     use std::io::Write as _;
 
     let idp = Idp::start();
-    let sandbox = Sandbox::with(&idp);
+    let sandbox = programs.sandbox(&idp);
     sign_in(&sandbox);
 
     // A full pipe holds `token` at its last act, when its peak is behind it.
@@ -332,7 +369,7 @@ fn memory(report: &mut Report) {
 }
 
 #[cfg(not(target_os = "linux"))]
-fn memory(_: &mut Report) {
+fn memory(_: &Programs, _: &mut Report) {
     println!("peak memory: measured on Linux only");
 }
 
@@ -345,12 +382,12 @@ fn peak_memory(pid: u32) -> f64 {
 }
 
 /// Many callers at once, an expired token, and a provider that punishes a refresh token used twice.
-fn one_refresh(parallel: usize, report: &mut Report) {
+fn one_refresh(parallel: usize, programs: &Programs, report: &mut Report) {
     let idp = Idp::start_with(|behaviour| {
         behaviour.rotation = Rotation::Strict;
         behaviour.access_token_lifetime = Duration::from_secs(1);
     });
-    let sandbox = Sandbox::with(&idp);
+    let sandbox = programs.sandbox(&idp);
     sign_in(&sandbox);
     idp.change(|behaviour| behaviour.access_token_lifetime = Duration::from_secs(3600));
     std::thread::sleep(Duration::from_secs(2));
@@ -370,11 +407,11 @@ fn one_refresh(parallel: usize, report: &mut Report) {
 }
 
 /// Sign-ins with a browser and a provider that answer at once: what is left is ours.
-fn login(report: &mut Report) {
+fn login(programs: &Programs, report: &mut Report) {
     let mut times = Vec::new();
     for _ in 0..11 {
         let idp = Idp::start();
-        let sandbox = Sandbox::with(&idp);
+        let sandbox = programs.sandbox(&idp);
         let mut browser = Browser::new();
         let mut login = sandbox.spawn(["login", "--prompt", "consent"]);
         let url = login.start_url();
