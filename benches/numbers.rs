@@ -25,7 +25,7 @@ use std::time::{Duration, Instant};
 
 use support::browser::Browser;
 use support::cmd::Sandbox;
-use support::idp::{Endpoint, Idp, Rotation};
+use support::idp::{CLIENT_ID, Client, ClientAuth, Endpoint, Idp, Rotation};
 use support::mongod::Mongod;
 use support::mongod::behaviour::loopback_names;
 
@@ -43,6 +43,7 @@ fn main() -> ExitCode {
     run_mongosh(shells, &programs, &mut report);
     verify(runs, &programs, &mut report);
     one_refresh(parallel, &programs, &mut report);
+    one_request(parallel, &programs, &mut report);
     login(&programs, &mut report);
     if report.broken { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
@@ -392,7 +393,23 @@ fn one_refresh(parallel: usize, programs: &Programs, report: &mut Report) {
     idp.change(|behaviour| behaviour.access_token_lifetime = Duration::from_secs(3600));
     std::thread::sleep(Duration::from_secs(2));
 
-    let refreshes = idp.grants("refresh_token");
+    ask_at_once(parallel, &sandbox, "refreshes for all of them", || idp.grants("refresh_token"), report);
+}
+
+/// The same for a program that has no token yet.
+fn one_request(parallel: usize, programs: &Programs, report: &mut Report) {
+    let idp = Idp::start_with(|behaviour| {
+        behaviour.clients = vec![Client::program(CLIENT_ID, ClientAuth::SecretBasic("secret".into()))];
+    });
+    let mut sandbox = programs.sandbox(&idp);
+    sandbox.env("MDB_LOGIN_KIND", "client-credentials").env("MDB_LOGIN_CLIENT_SECRET_COMMAND", "printf secret");
+    let asked = || idp.grants("client_credentials");
+    ask_at_once(parallel, &sandbox, "token requests for all of a program's", asked, report);
+}
+
+/// All ask for a token; `asked` counts what reaches the provider for it.
+fn ask_at_once(parallel: usize, sandbox: &Sandbox, what: &str, asked: impl Fn() -> usize, report: &mut Report) {
+    let before = asked();
     let started = Instant::now();
     let callers: Vec<_> = (0..parallel)
         .map(|_| sandbox.command(["token"]).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap())
@@ -400,9 +417,9 @@ fn one_refresh(parallel: usize, programs: &Programs, report: &mut Report) {
     let answers: Vec<_> = callers.into_iter().map(|caller| caller.wait_with_output().unwrap()).collect();
     let took = started.elapsed();
     let equal = answers.iter().filter(|answer| answer.status.success() && answer.stdout == answers[0].stdout).count();
-    let refreshes = idp.grants("refresh_token") - refreshes;
+    let requests = asked() - before;
     println!("{parallel} callers answered in {took:.1?}");
-    report.line("refreshes for all of them", &refreshes.to_string(), "1", refreshes == 1);
+    report.line(what, &requests.to_string(), "1", requests == 1);
     report.line("equal answers", &equal.to_string(), &parallel.to_string(), equal == parallel);
 }
 

@@ -143,6 +143,8 @@ pub enum Command {
 ///
 /// Stores the refresh token in the system's keyring, and the access token where it is found again quickly. Prints who
 /// is signed in on stderr; stdout stays empty unless --json is given.
+///
+/// For a program (--kind, see PROGRAMS in mdb-login(1)) nobody signs in: it asks once for a token, and says what came of it.
 #[derive(Args, Debug)]
 #[command(after_long_help = "\
 Examples:

@@ -37,6 +37,9 @@ pub struct HttpOptions<'a> {
     pub timeout: Duration,
 }
 
+/// A metadata server answers at once, or there is none: this machine is not in that cloud.
+const METADATA_CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+
 #[derive(Clone)]
 pub struct Http {
     client: reqwest::Client,
@@ -82,12 +85,7 @@ impl From<&CertificateError> for CertificateFlaw {
 
 impl Http {
     pub fn new(options: &HttpOptions<'_>) -> Result<Self> {
-        let mut builder = reqwest::Client::builder()
-            .user_agent(concat!("mdb-login/", env!("CARGO_PKG_VERSION")))
-            .redirect(Policy::none())
-            .referer(false)
-            .connect_timeout(CONNECT_TIMEOUT.min(options.timeout))
-            .timeout(options.timeout);
+        let mut builder = plain(CONNECT_TIMEOUT, options.timeout);
         if let Some(path) = options.ca_file {
             builder = builder.tls_certs_merge(certificates(path)?);
         }
@@ -100,12 +98,13 @@ impl Http {
             })?;
             builder = builder.proxy(proxy.no_proxy(reqwest::NoProxy::from_env()));
         }
-        let client = builder.build().map_err(|error| {
-            Error::new(Kind::Config, "cannot set up TLS")
-                .because(error)
-                .hint("check the system's certificate store, `SSL_CERT_FILE`, and the proxy variables")
-        })?;
-        Ok(Self { client })
+        built(builder)
+    }
+
+    /// For the addresses at which a platform tells a machine who it is. Never through a proxy: that would be asked who it
+    /// is itself, and whoever runs it would have the token. `timeout` is for one request.
+    pub fn for_metadata(timeout: Duration) -> Result<Self> {
+        built(plain(METADATA_CONNECT_TIMEOUT, timeout).no_proxy())
     }
 
     /// Sends one request and reads the whole answer, whatever its status.
@@ -130,6 +129,25 @@ impl Http {
         *answer.headers_mut() = std::mem::take(response.headers_mut());
         Ok(answer)
     }
+}
+
+/// What all clients have in common.
+fn plain(connect_timeout: Duration, timeout: Duration) -> reqwest::ClientBuilder {
+    reqwest::Client::builder()
+        .user_agent(concat!("mdb-login/", env!("CARGO_PKG_VERSION")))
+        .redirect(Policy::none())
+        .referer(false)
+        .connect_timeout(connect_timeout.min(timeout))
+        .timeout(timeout)
+}
+
+fn built(builder: reqwest::ClientBuilder) -> Result<Http> {
+    let client = builder.build().map_err(|error| {
+        Error::new(Kind::Config, "cannot set up TLS")
+            .because(error)
+            .hint("check the system's certificate store, `SSL_CERT_FILE`, and the proxy variables")
+    })?;
+    Ok(Http { client })
 }
 
 /// A proxy that requests go through.

@@ -24,6 +24,7 @@ mod tokens;
 mod way;
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::thread;
 
@@ -50,6 +51,9 @@ pub struct Plan {
     pub env: Vec<(OsString, OsString)>,
     /// The provider that the session is with. A mongosh whose server trusts another one gets a refusal, not a token.
     pub provider: SessionProvider,
+    /// The file that the session's tokens lie in, if something else keeps them there: a variable that names it already
+    /// means the same token before and after.
+    pub token_file: Option<PathBuf>,
     /// Run although the parent of this process is an `exec`, too.
     pub allow_nested: bool,
     /// Run although the environment would have a cloud's library send the token to the cloud.

@@ -27,6 +27,7 @@ mod store;
 mod text_file;
 mod ui;
 mod vendor;
+mod workload;
 
 use std::process::ExitCode;
 

@@ -1,5 +1,7 @@
 //! The type of everything that must not be seen: tokens, codes, verifiers, client secrets.
 
+pub mod source;
+
 use std::fmt;
 
 use sha2::{Digest, Sha256};

@@ -4,9 +4,10 @@
 //! 2. Under the session's lock: look again, renew with the refresh token, store, hand out. [`renew`]
 //! 3. Under the sign-in lock: a person signs in; verify, store, hand out. [`sign_in`]
 //!
+//! A program's session has no third rung: on the second it asks where its kind gets tokens.
+//!
 //! This is the only room that knows both the flows and the store, and the place where policy lives.
 
-pub mod client_secret;
 pub mod explain;
 pub mod inspect;
 mod keep;
@@ -29,15 +30,18 @@ use crate::clock::unix_now;
 use crate::error::{Error, Kind, Result};
 use crate::event_loop::block_on;
 use crate::http::{Http, HttpOptions};
+use crate::oidc::access_token::Expectation;
 use crate::oidc::metadata::{self, ProviderMetadata};
 use crate::oidc::token::ClientIdentity;
-use crate::settings::Settings;
+use crate::secret::source;
+use crate::settings::{Settings, StoreChoice};
 use crate::signals;
 use crate::store::cache::{self, CachedToken};
 use crate::store::index::{self, IndexEntry};
 use crate::store::lock::{LockKind, SessionLock, Waited};
 use crate::store::{Backend, Patience, SessionId, SessionKey, SessionRecord, Store, Trouble};
-use crate::ui::Ui;
+use crate::ui::{Ui, foreign};
+use crate::workload::Place;
 
 /// One session as the settings describe it; it may or may not exist yet.
 pub struct Session<'a> {
@@ -93,6 +97,10 @@ impl<'a> Session<'a> {
 
     /// A token that is fresh enough, from the first rung of the ladder that has one. Never asks a person.
     pub fn token(&self, freshness: &Freshness) -> Result<CachedToken> {
+        // Read anew each time: a copy of ours would outlive the file's, which is replaced long before it expires.
+        if let Some(place) = self.place() {
+            return renew::read(self, &place, freshness);
+        }
         match cache::read(&self.id) {
             Some(token) if freshness.accepts(&token, unix_now()) => Ok(token),
             cached => renew::renew(self, freshness, cached),
@@ -129,7 +137,8 @@ impl<'a> Session<'a> {
     fn name(&self) -> String {
         match &self.settings.profile {
             Some(profile) => format!("profile `{profile}`"),
-            None => format!("`{}`", crate::ui::foreign(&self.settings.issuer)),
+            None if self.settings.issuer.is_empty() => format!("the kind `{}`", self.settings.kind.name()),
+            None => format!("`{}`", foreign(&self.settings.issuer)),
         }
     }
 
@@ -153,7 +162,7 @@ impl<'a> Session<'a> {
     /// Reads the client secret, if there is one: a file or a command, so never on the path of a cached token.
     async fn identity(&self, secret_in_body: bool) -> Result<ClientIdentity> {
         let secret = match &self.settings.client_secret {
-            Some(source) => Some(client_secret::read(source).await?),
+            Some(source) => Some(source::read(source, &source::CLIENT_SECRET).await?),
             None => None,
         };
         Ok(ClientIdentity { client_id: self.settings.client_id.clone(), secret, secret_in_body })
@@ -185,10 +194,10 @@ impl<'a> Session<'a> {
         })?
     }
 
-    /// How long to wait for another process that holds the session: it may ask for metadata, then for a token, and once
-    /// more for a token, each within the timeout of a request.
+    /// How long to wait for another process that holds the session: it may ask for metadata, then for a token, and (a
+    /// program) once more for both, each within the timeout of a request.
     fn lock_deadline(&self) -> Duration {
-        3 * self.settings.http_timeout + Duration::from_secs(5)
+        4 * self.settings.http_timeout + Duration::from_secs(5)
     }
 
     /// What is stored, with the secrets. The caller holds the lock.
@@ -214,6 +223,33 @@ impl<'a> Session<'a> {
         let on_wait = Box::new(move || ui.tell("waiting for your keyring to be unlocked"));
         Store::open(&self.state_dir, &self.id, self.settings.store, known, patience, on_wait)
     }
+
+    fn expectation(&self) -> Expectation<'_> {
+        expectation(self.settings)
+    }
+
+    /// The file that something else keeps this session's token in, if it does.
+    fn place(&self) -> Option<Place> {
+        Place::of(self.settings, &|name| std::env::var_os(name))
+    }
+
+    /// The path of that file.
+    pub fn token_file(&self) -> Option<PathBuf> {
+        self.place().map(|place| place.path)
+    }
+
+    /// Where a program's token goes if the kernel keyring does not take it.
+    fn program_store(&self) -> Result<Option<Store>> {
+        if self.settings.store == StoreChoice::File { self.open_store(None).map(Some) } else { Ok(None) }
+    }
+}
+
+/// What a token of the session that these settings mean must be for. A program's may be from and for anybody.
+pub fn expectation(settings: &Settings) -> Expectation<'_> {
+    fn unless_empty(text: &str) -> Option<&str> {
+        Some(text).filter(|text| !text.is_empty())
+    }
+    Expectation { issuer: unless_empty(&settings.issuer), audience: unless_empty(&settings.audience) }
 }
 
 #[cfg(test)]

@@ -1,13 +1,14 @@
 //! What is meant: flag, environment, profile, `[defaults]` and built-in value, resolved once into one immutable value.
 //!
 //! [`schema`] is the table of settings, [`values`] says what each may be, [`file`] reads `config.toml`, [`layers`] puts
-//! the sources on one another, [`choice`] picks the profile, [`edit`] changes the file, and [`dirs`] knows where things
-//! live.
+//! the sources on one another, [`choice`] picks the profile, [`kind`] knows what each kind of session needs, [`edit`]
+//! changes the file, and [`dirs`] knows where things live.
 
 mod choice;
 pub mod dirs;
 pub mod edit;
 mod file;
+mod kind;
 mod layers;
 pub mod schema;
 mod values;
@@ -21,17 +22,18 @@ use std::time::Duration;
 use serde_json::Value;
 
 use layers::Layers;
-use schema::{Input, Setting};
+use schema::{Input, Setting, Shape};
 pub use values::{
-    AuthorizationParams, BrowserChoice, ClientSecretSource, FlowChoice, RedirectHost, RedirectUri, Scopes, duration,
-    is_secret_name, profile_name,
+    AssertionAudience, AuthorizationParams, BrowserChoice, FlowChoice, Identity, RedirectHost, RedirectUri, Scopes,
+    duration, is_secret_name, profile_name,
 };
 
 use crate::error::{Error, Kind, Result};
-use crate::mongo::uri::Uri;
-pub use crate::store::StoreChoice;
+use crate::mongo::uri::{BuiltIn, Uri};
+use crate::secret::source::Source;
 use crate::store::pins::{self, Pin};
-use crate::store::{SessionId, SessionKey};
+use crate::store::{ProgramKey, SessionId, SessionKey};
+pub use crate::store::{SessionKind, StoreChoice};
 use crate::ui::shell_quoted;
 
 /// Everything that can be chosen, immutable once resolved. [`Settings::origin`] says where a value came from.
@@ -40,15 +42,29 @@ pub struct Settings {
     pub profile: Option<String>,
     /// The server that is asked for the provider, and connected to.
     pub uri: Option<Uri>,
-    /// https, or http on loopback; byte for byte as written.
+    pub kind: SessionKind,
+    /// https, or http on loopback; byte for byte as written. Empty where a program's token may be from anybody.
     pub issuer: String,
+    /// Empty for programs that are no clients of a provider.
     pub client_id: String,
+    /// Empty where a program's token may be for anybody.
     pub audience: String,
     pub scopes: Scopes,
     /// RFC 8707.
     pub resource: Vec<String>,
     pub authorization: AuthorizationParams,
-    pub client_secret: Option<ClientSecretSource>,
+    pub client_secret: Option<Source>,
+    pub client_key_file: Option<PathBuf>,
+    pub client_certificate_file: Option<PathBuf>,
+    pub client_key_id: Option<String>,
+    /// `None`: the token endpoint.
+    pub client_assertion_audience: Option<AssertionAudience>,
+    pub identity: Option<Identity>,
+    pub credentials_file: Option<PathBuf>,
+    pub impersonate: Option<String>,
+    pub source_file: Option<PathBuf>,
+    /// Empty where there is none.
+    pub source_command: Vec<String>,
     /// In the order in which they are tried; never empty.
     pub redirect_uris: Vec<RedirectUri>,
     pub ca_file: Option<PathBuf>,
@@ -75,7 +91,8 @@ pub struct Settings {
 }
 
 /// What a session's key is made of.
-pub const SESSION_SETTINGS: [&Setting; 7] = [
+pub const SESSION_SETTINGS: [&Setting; 13] = [
+    &schema::KIND,
     &schema::ISSUER,
     &schema::CLIENT_ID,
     &schema::AUDIENCE,
@@ -83,6 +100,21 @@ pub const SESSION_SETTINGS: [&Setting; 7] = [
     &schema::RESOURCE,
     &schema::ID_TOKEN,
     &schema::LOGIN_HINT,
+    &schema::IDENTITY,
+    &schema::CREDENTIALS_FILE,
+    &schema::IMPERSONATE,
+    &schema::SOURCE_FILE,
+    &schema::SOURCE_COMMAND,
+];
+
+/// What a client proves itself with. The session stays the same when it is replaced.
+pub const PROOF_SETTINGS: [&Setting; 6] = [
+    &schema::CLIENT_SECRET_FILE,
+    &schema::CLIENT_SECRET_COMMAND,
+    &schema::CLIENT_KEY_FILE,
+    &schema::CLIENT_CERTIFICATE_FILE,
+    &schema::CLIENT_KEY_ID,
+    &schema::CLIENT_ASSERTION_AUDIENCE,
 ];
 
 /// Where a value came from, strongest first.
@@ -96,6 +128,8 @@ pub enum Origin {
     Profile(usize),
     /// This line of `config.toml`, under `[defaults]`.
     Defaults(usize),
+    /// The connection string: what it has for drivers that get tokens by themselves.
+    Uri,
     /// The MongoDB server said so, and the person has accepted it.
     Server,
     /// The program itself.
@@ -108,6 +142,7 @@ impl fmt::Display for Origin {
             Self::Flag(name) | Self::Env(name) => f.write_str(name),
             Self::Profile(line) => write!(f, "config.toml:{line} (profile)"),
             Self::Defaults(line) => write!(f, "config.toml:{line} (defaults)"),
+            Self::Uri => f.write_str("the connection string"),
             Self::Server => f.write_str("the server"),
             Self::BuiltIn => f.write_str("built-in"),
         }
@@ -136,8 +171,9 @@ impl Origin {
             Self::Env(_) => 1,
             Self::Profile(_) => 2,
             Self::Defaults(_) => 3,
-            Self::Server => 4,
-            Self::BuiltIn => 5,
+            Self::Uri => 4,
+            Self::Server => 5,
+            Self::BuiltIn => 6,
         }
     }
 }
@@ -155,17 +191,29 @@ impl Settings {
         if let Some(profile) = of_profile(request, |profile| profile.session_key() == *key) {
             return profile;
         }
+        let program = key.program.as_ref();
+        let text = |of: fn(&ProgramKey) -> &Option<String>| program.and_then(|program| of(program).clone());
         let mut settings = Self {
             profile: None,
             uri: None,
+            kind: key.kind(),
             issuer: key.issuer.clone(),
             client_id: key.client_id.clone(),
             audience: key.audience.clone(),
             scopes: Scopes { list: key.scopes.clone(), is_default: false },
             resource: key.resource.clone(),
             authorization: AuthorizationParams { login_hint: key.account.clone(), ..self.authorization.clone() },
-            // It belongs to another client, and must not be sent to this one's provider.
+            // They belong to another client, and must not be sent to this one's provider.
             client_secret: None,
+            client_key_file: None,
+            client_certificate_file: None,
+            client_key_id: None,
+            client_assertion_audience: None,
+            identity: text(|program| &program.identity).and_then(|text| values::identity(&text).ok()),
+            credentials_file: text(|program| &program.credentials_file).map(PathBuf::from),
+            impersonate: text(|program| &program.impersonate),
+            source_file: text(|program| &program.source_file).map(PathBuf::from),
+            source_command: program.map(|program| program.source_command.clone()).unwrap_or_default(),
             id_token_as_access_token: key.id_token,
             store: StoreChoice::Auto,
             ..self.clone()
@@ -174,7 +222,8 @@ impl Settings {
         let is_its_own = |key| key == schema::STORE.key || SESSION_SETTINGS.iter().any(|setting| setting.key == key);
         settings.origins.retain(|(key, _)| !is_its_own(*key));
         for setting in SESSION_SETTINGS {
-            let is_set = !matches!(setting.show(&settings), Value::Null | Value::Bool(false));
+            let is_usual = std::ptr::eq(setting, &schema::KIND) && !settings.kind.is_program();
+            let is_set = !is_usual && !matches!(setting.show(&settings), Value::Null | Value::Bool(false));
             if let Some(flag) = setting.flag.filter(|_| is_set) {
                 settings.origins.push((setting.key, Origin::Flag(flag)));
             }
@@ -194,8 +243,11 @@ impl Settings {
         })
     }
 
-    /// Whether they mean a session: there is a provider, and a client for it.
+    /// Whether they mean a session: there is a provider, and a client for it; or all that a program needs.
     pub fn is_complete(&self) -> bool {
+        if self.kind.is_program() {
+            return kind::check(self).is_ok();
+        }
         !self.issuer.is_empty() && !self.client_id.is_empty()
     }
 
@@ -209,20 +261,47 @@ impl Settings {
             resource: self.resource.clone(),
             account: self.authorization.login_hint.clone(),
             id_token: self.id_token_as_access_token,
+            program: self.kind.is_program().then(|| self.program_key()),
+        }
+    }
+
+    fn program_key(&self) -> ProgramKey {
+        let text = |path: &Option<PathBuf>| path.as_ref().map(|path| path.to_string_lossy().into_owned());
+        ProgramKey {
+            kind: self.kind,
+            identity: self.identity.as_ref().map(ToString::to_string),
+            credentials_file: text(&self.credentials_file),
+            impersonate: self.impersonate.clone(),
+            source_file: text(&self.source_file),
+            source_command: self.source_command.clone(),
+        }
+    }
+
+    /// How to change a setting of this session: the profile's command, or the flag where there is no profile.
+    pub fn how_to_set(&self, setting: &Setting, value: &str) -> String {
+        match (&self.profile, setting.flag) {
+            (Some(profile), _) => {
+                let assignment = format!("{}={value}", setting.key);
+                format!("`mdb-login profile set {} {}`", shell_quoted(profile), shell_quoted(&assignment))
+            }
+            (None, Some(flag)) if setting.shape == Shape::Switch => format!("`{flag}`"),
+            (None, Some(flag)) if setting.shape == Shape::Words => {
+                let flags: Vec<String> =
+                    value.split(' ').map(|word| format!("{flag} {}", shell_quoted(word))).collect();
+                format!("`{}`", flags.join(" "))
+            }
+            (None, Some(flag)) => format!("`{flag} {}`", shell_quoted(value)),
+            (None, None) => format!("`{}={}`", setting.env, shell_quoted(value)),
         }
     }
 
     /// The variables by which another mdb-login means the same session, whatever else its environment says. Nothing secret.
     pub fn session_environment(&self) -> Vec<(String, String)> {
         let profile = self.profile.iter().map(|name| ("MDB_LOGIN_PROFILE".to_owned(), name.clone()));
-        let settings = SESSION_SETTINGS.iter().filter_map(|setting| {
-            let value = match setting.show(self) {
-                Value::String(text) => text,
-                Value::Array(words) => words.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" "),
-                Value::Bool(true) => "true".to_owned(),
-                _ => return None,
-            };
-            Some((setting.env.to_owned(), value))
+        let proof = PROOF_SETTINGS.iter().filter(|_| self.kind.is_program());
+        let settings = SESSION_SETTINGS.iter().chain(proof).filter_map(|setting| {
+            let is_off = setting.show(self) == Value::Bool(false);
+            Some((setting.env.to_owned(), setting.text(self).filter(|_| !is_off)?))
         });
         profile.chain(settings).collect()
     }
@@ -236,22 +315,33 @@ impl Settings {
         if let Some(profile) = &self.profile {
             words.extend(["--profile".to_owned(), shell_quoted(profile)]);
         }
-        for setting in [&schema::URI].into_iter().chain(SESSION_SETTINGS).chain([&schema::STORE]) {
+        let settings = SESSION_SETTINGS.into_iter().chain(PROOF_SETTINGS);
+        for setting in [&schema::URI].into_iter().chain(settings).chain([&schema::STORE]) {
             let Origin::Flag(flag) = self.origin(setting.key) else { continue };
             if *flag != TARGET {
                 words.push((*flag).to_owned());
             }
-            match setting.show(self) {
-                Value::String(text) => words.push(shell_quoted(&text)),
+            if setting.shape != Shape::Switch {
                 // One flag takes all of the words.
-                Value::Array(list) => {
-                    let list: Vec<&str> = list.iter().filter_map(Value::as_str).collect();
-                    words.push(shell_quoted(&list.join(" ")));
-                }
-                _ => {}
+                words.extend(setting.text(self).map(|text| shell_quoted(&text)));
             }
         }
         words.join(" ")
+    }
+
+    /// Whether this session is what a driver would use that gets its tokens as `built_in` says.
+    pub fn is_what_drivers_use(&self, built_in: &BuiltIn) -> bool {
+        match built_in {
+            BuiltIn::Azure { resource, client_id } => {
+                let identity = client_id.clone().map(Identity::ClientId);
+                self.kind == SessionKind::AzureManagedIdentity
+                    && self.resource.iter().eq([resource])
+                    && self.identity == identity
+            }
+            BuiltIn::Gcp { audience } => self.kind == SessionKind::Gcp && self.audience == *audience,
+            // Any session's: `exec` itself hands tokens over in this way.
+            BuiltIn::K8s | BuiltIn::Test => true,
+        }
     }
 
     /// The connection string, for what cannot do without one.
@@ -275,6 +365,7 @@ impl Settings {
         Self {
             profile: None,
             uri: None,
+            kind: SessionKind::Workforce,
             issuer: String::new(),
             client_id: String::new(),
             audience: String::new(),
@@ -282,6 +373,15 @@ impl Settings {
             resource: Vec::new(),
             authorization: AuthorizationParams::default(),
             client_secret: None,
+            client_key_file: None,
+            client_certificate_file: None,
+            client_key_id: None,
+            client_assertion_audience: None,
+            identity: None,
+            credentials_file: None,
+            impersonate: None,
+            source_file: None,
+            source_command: Vec::new(),
             redirect_uris: Vec::new(),
             ca_file: None,
             proxy: None,
@@ -444,8 +544,17 @@ fn of_profile(request: &Request, is_meant: impl Fn(&Settings) -> bool) -> Option
 pub struct ProfileSummary {
     pub name: String,
     pub is_default: bool,
+    /// As it is written; `None` for a person's.
+    pub kind: Option<String>,
     pub issuer: Option<String>,
     pub client_id: Option<String>,
+}
+
+impl ProfileSummary {
+    /// Where its tokens come from: the issuer, or what kind of program it is for.
+    pub fn provider(&self) -> Option<&str> {
+        self.issuer.as_deref().or(self.kind.as_deref())
+    }
 }
 
 /// The profiles of `config.toml`, by name.
@@ -461,6 +570,7 @@ pub fn profiles() -> Result<Vec<ProfileSummary>> {
         ProfileSummary {
             name: name.to_string(),
             is_default: default == Some(name),
+            kind: text(&schema::KIND),
             issuer: text(&schema::ISSUER),
             client_id: text(&schema::CLIENT_ID),
         }

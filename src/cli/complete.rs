@@ -118,8 +118,11 @@ fn without_flags(command: Command) -> Command {
 /// Names of profiles; none where the file cannot be read.
 pub fn profiles() -> Vec<CompletionCandidate> {
     let profiles = settings::profiles().unwrap_or_default();
-    let issuer = |issuer: Option<String>| issuer.map(|issuer| crate::ui::foreign(&issuer).into());
-    profiles.into_iter().map(|profile| CompletionCandidate::new(profile.name).help(issuer(profile.issuer))).collect()
+    let candidate = |profile: settings::ProfileSummary| {
+        let help = profile.provider().map(|provider| crate::ui::foreign(provider).into());
+        CompletionCandidate::new(profile.name).help(help)
+    };
+    profiles.into_iter().map(candidate).collect()
 }
 
 /// Names of profiles, then files.

@@ -8,10 +8,11 @@ use super::{
     DiscoverArgs, DoctorArgs, ExecArgs, GlobalArgs, InspectArgs, KeysArgs, LoginArgs, LogoutArgs, StatusArgs,
     TokenArgs, VerifyArgs,
 };
-use crate::settings::{Request, StoreChoice, schema};
+use crate::settings::{Request, SessionKind, StoreChoice, schema};
 
 const PROVIDER: &str = "Provider";
 const SIGN_IN: &str = "Sign-in";
+const PROGRAM: &str = "Programs (with --kind)";
 const STORAGE: &str = "Storage";
 pub(super) const NETWORK: &str = "Network";
 
@@ -35,6 +36,8 @@ pub struct SessionArgs {
     #[arg(long, value_name = "PATH", value_hint = ValueHint::FilePath, help_heading = PROVIDER)]
     #[arg(help = schema::CLIENT_SECRET_FILE.flag_help)]
     pub client_secret_file: Option<String>,
+    #[command(flatten)]
+    pub program: ProgramArgs,
     #[arg(long, value_name = "ACCOUNT", help_heading = SIGN_IN, help = schema::LOGIN_HINT.flag_help)]
     pub login_hint: Option<String>,
     #[arg(long, value_name = "STORE", help_heading = STORAGE, help = schema::STORE.flag_help)]
@@ -44,6 +47,35 @@ pub struct SessionArgs {
     pub proxy: Option<String>,
     #[command(flatten)]
     pub network: NetworkArgs,
+}
+
+/// Where a program gets its tokens.
+#[derive(Args, Debug)]
+pub struct ProgramArgs {
+    #[arg(long, value_name = "KIND", help_heading = PROGRAM, help = schema::KIND.flag_help)]
+    #[arg(value_parser = SessionKind::NAMES)]
+    pub kind: Option<String>,
+    #[arg(long, value_name = "IDENTITY", help_heading = PROGRAM, help = schema::IDENTITY.flag_help)]
+    pub identity: Option<String>,
+    #[arg(long, value_name = "PATH", value_hint = ValueHint::FilePath, help_heading = PROGRAM)]
+    #[arg(help = schema::CLIENT_KEY_FILE.flag_help)]
+    pub client_key_file: Option<String>,
+    #[arg(long, value_name = "PATH", value_hint = ValueHint::FilePath, help_heading = PROGRAM)]
+    #[arg(help = schema::CLIENT_CERTIFICATE_FILE.flag_help)]
+    pub client_certificate_file: Option<String>,
+    #[arg(long, value_name = "ID", help_heading = PROGRAM, help = schema::CLIENT_KEY_ID.flag_help)]
+    pub client_key_id: Option<String>,
+    #[arg(long, value_name = "PATH", value_hint = ValueHint::FilePath, help_heading = PROGRAM)]
+    #[arg(help = schema::CREDENTIALS_FILE.flag_help)]
+    pub credentials_file: Option<String>,
+    #[arg(long, value_name = "ACCOUNT", help_heading = PROGRAM, help = schema::IMPERSONATE.flag_help)]
+    pub impersonate: Option<String>,
+    #[arg(long, value_name = "PATH", value_hint = ValueHint::FilePath, help_heading = PROGRAM)]
+    #[arg(help = schema::SOURCE_FILE.flag_help)]
+    pub source_file: Option<String>,
+    #[arg(long, value_name = "COMMAND", value_hint = ValueHint::CommandString, help_heading = PROGRAM)]
+    #[arg(help = schema::SOURCE_COMMAND.flag_help)]
+    pub source_command: Option<String>,
 }
 
 /// How others are reached, providers and servers alike.
@@ -170,11 +202,26 @@ impl SessionArgs {
         list(&mut request, &schema::RESOURCE, &self.resource);
         switch(&mut request, self.id_token, &schema::ID_TOKEN, "--id-token", "true");
         one(&mut request, &schema::CLIENT_SECRET_FILE, &self.client_secret_file);
+        self.program.add_to(&mut request);
         one(&mut request, &schema::LOGIN_HINT, &self.login_hint);
         one(&mut request, &schema::STORE, &self.store);
         one(&mut request, &schema::PROXY, &self.proxy);
         self.network.add_to(&mut request);
         request
+    }
+}
+
+impl ProgramArgs {
+    fn add_to(&self, request: &mut Request) {
+        one(request, &schema::KIND, &self.kind);
+        one(request, &schema::IDENTITY, &self.identity);
+        one(request, &schema::CLIENT_KEY_FILE, &self.client_key_file);
+        one(request, &schema::CLIENT_CERTIFICATE_FILE, &self.client_certificate_file);
+        one(request, &schema::CLIENT_KEY_ID, &self.client_key_id);
+        one(request, &schema::CREDENTIALS_FILE, &self.credentials_file);
+        one(request, &schema::IMPERSONATE, &self.impersonate);
+        one(request, &schema::SOURCE_FILE, &self.source_file);
+        one(request, &schema::SOURCE_COMMAND, &self.source_command);
     }
 }
 

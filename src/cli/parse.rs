@@ -491,7 +491,8 @@ mod tests {
         let all = "login --uri u --issuer i --client-id c --audience a --scope s --resource r --id-token --client-secret-file f \
                    --device --redirect-uri u --prompt p --acr-values v --max-age 1 --domain-hint d --login-hint l \
                    --auth-param a=b --no-nonce --timeout 1m --browser b --store file --ca-file f --proxy p \
-                   --http-timeout 1s";
+                   --http-timeout 1s --kind gcp --identity i --client-key-file f --client-certificate-file f \
+                   --client-key-id k --credentials-file f --impersonate a --source-file f --source-command c";
         let Cli { global, command: Command::Login(args), .. } = parsed(all).unwrap() else { panic!("not login") };
         let given: Vec<&str> = args.request(&global).flags.iter().map(|(_, flag, _)| *flag).collect();
         for setting in schema::ALL.iter().filter(|setting| !["min_ttl", "allowed_host"].contains(&setting.key)) {

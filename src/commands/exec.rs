@@ -21,11 +21,11 @@ pub fn run(args: &ExecArgs, global: &GlobalArgs, ui: &Ui) -> Result<ExitCode> {
     let uris: Vec<&Uri> = command.found.iter().map(|found| &found.uri).collect();
     // `mdb-login URI` and then `mdb-login exec -- mongosh URI` are one thing to a person.
     let settings = meant::settings_to_connect(&request, &uris, &|uri| format!("exec {uri} -- …"))?;
-    let plan = plan(args, &settings, command, ui)?;
+    let session = Session::new(&settings, ui)?;
+    let plan = Plan { token_file: session.token_file(), ..plan(args, &settings, command, ui)? };
     if args.print_env {
         return inject::print_env(&plan, ui).map(|()| ExitCode::SUCCESS);
     }
-    let session = Session::new(&settings, ui)?;
     let source = |need| session.token(&Freshness { min_ttl: settings.min_ttl, force: need == Need::Renewed });
     inject::run(&plan, source, ui)
 }
@@ -34,7 +34,6 @@ pub fn run(args: &ExecArgs, global: &GlobalArgs, ui: &Ui) -> Result<ExitCode> {
 struct Command {
     program: OsString,
     args: Vec<OsString>,
-    way: Way,
     found: Vec<Found>,
 }
 
@@ -44,21 +43,33 @@ impl Command {
             Some((program, rest)) => (program.clone(), rest.to_vec()),
             None => Default::default(),
         };
-        let way = match args.inject {
-            Inject::Auto => Way::for_program(&program, &rest),
-            Inject::Mongosh => Way::Mongosh,
-            Inject::K8s => Way::K8s,
-            Inject::File => Way::File,
-        };
         let found = arguments::find(&rest).map_err(|(number, reason)| {
             Error::new(Kind::Usage, format!("the program's argument {number}, a connection string, {reason}"))
         })?;
-        Ok(Self { program, args: rest, way, found })
+        Ok(Self { program, args: rest, found })
     }
 }
 
+/// How the program is handed tokens of this session.
+fn way(args: &ExecArgs, settings: &Settings, command: &Command) -> Result<Way> {
+    Ok(match args.inject {
+        // mongosh's own protocol is for people: it asks the server first with whom they sign in.
+        Inject::Auto if settings.kind.is_program() => Way::by_file(),
+        Inject::Auto => Way::for_program(&command.program, &command.args),
+        Inject::Mongosh if settings.kind.is_program() => {
+            let kind = settings.kind.name();
+            let what = format!("`--inject mongosh` is for people, and this session is of the kind `{kind}`");
+            return Err(Error::new(Kind::Usage, what).hint("leave it out: mongosh reads the token from a file as well"));
+        }
+        Inject::Mongosh => Way::Mongosh,
+        Inject::K8s => Way::K8s,
+        Inject::File => Way::File,
+    })
+}
+
 fn plan(args: &ExecArgs, settings: &Settings, command: Command, ui: &Ui) -> Result<Plan> {
-    let Command { program, args: mut rest, way, found } = command;
+    let way = way(args, settings, &command)?;
+    let Command { program, args: mut rest, found } = command;
     judge(settings, &program, &rest, &found)?;
     let ready = |uri: &Uri| if way == Way::Mongosh { uri.with_mechanism() } else { uri.for_token_file() };
     for Found { uri, .. } in &found {
@@ -85,6 +96,7 @@ fn plan(args: &ExecArgs, settings: &Settings, command: Command, ui: &Ui) -> Resu
         way,
         env: variables(settings, uri.map(ready)),
         provider: SessionProvider { issuer: settings.issuer.clone(), client_id: settings.client_id.clone() },
+        token_file: None,
         allow_nested: args.nested,
         allow_cloud_env: args.allow_cloud_env,
     })
@@ -106,13 +118,14 @@ fn judge(settings: &Settings, program: &OsString, args: &[OsString], found: &[Fo
         found => found.iter().map(|found| &found.uri).collect(),
     };
     for uri in &uris {
-        if let Some(environment) = uri.environment().filter(|name| name != "k8s" && name != "test") {
-            let environment = foreign(&environment);
-            return Err(Error::new(
-                Kind::Usage,
-                format!("the connection string asks for tokens of the cloud (`ENVIRONMENT:{environment}`)"),
-            )
-            .hint("leave `authMechanismProperties` out, and the program gets those of your session"));
+        let bad = |reason| Error::new(Kind::Usage, format!("the connection string {reason}"));
+        if uri.names_a_platform()
+            && uri.built_in().map_err(bad)?.is_some_and(|built_in| !settings.is_what_drivers_use(&built_in))
+        {
+            return Err(Error::new(Kind::Usage, "the connection string asks for tokens of the cloud (`ENVIRONMENT`)")
+                .because_of("the session that is meant has others, and a program has the tokens of one session")
+                .hint("leave `authMechanismProperties` out, and the program gets those of your session")
+                .hint("or name no session, and the program gets those of the cloud"));
         }
         server::check_hosts(settings, uri)?;
     }

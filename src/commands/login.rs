@@ -12,12 +12,16 @@ use crate::ui::{Ui, foreign, moment, span};
 
 pub fn run(settings: &Settings, ui: &Ui) -> Result<()> {
     let session = Session::new(settings, ui)?;
-    somebody_is_there(&session, settings, ui)?;
-    let signed_in = session.sign_in()?;
+    let signed_in = if settings.kind.is_program() {
+        session.obtain()?
+    } else {
+        somebody_is_there(&session, settings, ui)?;
+        session.sign_in()?
+    };
     if ui.json {
         return ui.object(object(&signed_in));
     }
-    report(&session, &signed_in, ui);
+    report(&session, settings, &signed_in, ui);
     Ok(())
 }
 
@@ -53,7 +57,16 @@ fn object(signed_in: &SignedIn) -> serde_json::Value {
     })
 }
 
-fn report(session: &Session<'_>, signed_in: &SignedIn, ui: &Ui) {
+fn report(session: &Session<'_>, settings: &Settings, signed_in: &SignedIn, ui: &Ui) {
+    if settings.kind.is_program() {
+        let left = span(signed_in.expires_at.saturating_sub(unix_now()));
+        ui.note(format!("got a token for {} from {}", signed_in.who, foreign(&signed_in.issuer)));
+        ui.note(format!(
+            "it is valid for {left}; the next one is asked for when it is needed, and nobody has to sign in"
+        ));
+        ui.note(format!("kept in {}", signed_in.store));
+        return ui.note(format!("next: `{}`", session.command("token")));
+    }
     let by = if signed_in.by_sibling { " (by the other mdb-login)" } else { "" };
     ui.note(format!("signed in as {} at {}{by}", signed_in.who, foreign(&signed_in.issuer)));
     let left = span(signed_in.expires_at.saturating_sub(unix_now()));

@@ -72,6 +72,13 @@ fn end(args: &LogoutArgs, session: &Session<'_>, ui: &Ui) -> Result<Value> {
 
 fn report(signed_out: &SignedOut, ui: &Ui) {
     let issuer = signed_out.issuer.as_deref().map_or_else(|| "its provider".to_owned(), foreign);
+    if signed_out.kind.is_program() {
+        ui.note(match signed_out.forgotten {
+            true => "forgotten: the next use asks for another token",
+            false => "there is no token to forget; nothing to do",
+        });
+        return;
+    }
     if !signed_out.forgotten {
         ui.note(format!("not signed in at {issuer}; nothing to do"));
         return;

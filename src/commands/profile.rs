@@ -6,7 +6,7 @@ use crate::cli::{GlobalArgs, ProfileCommand};
 use crate::error::{Error, Kind, Result};
 use crate::session::server;
 use crate::settings::schema::{self, Input, Setting};
-use crate::settings::{self, Origin, Request, Settings, edit};
+use crate::settings::{self, Origin, Request, SessionKind, Settings, edit};
 use crate::ui::{Ui, foreign, nearest, shell_quoted};
 
 pub fn run(command: &ProfileCommand, global: &GlobalArgs, ui: &Ui) -> Result<()> {
@@ -51,6 +51,7 @@ fn list(ui: &Ui) -> Result<()> {
                 json!({
                     "name": profile.name,
                     "default": profile.is_default,
+                    "kind": profile.kind.as_deref().unwrap_or(SessionKind::Workforce.name()),
                     "issuer": profile.issuer,
                     "client_id": profile.client_id,
                 })
@@ -67,7 +68,7 @@ fn list(ui: &Ui) -> Result<()> {
         .iter()
         .map(|profile| {
             let mark = if profile.is_default { "*" } else { " " };
-            let issuer = profile.issuer.as_deref().map_or_else(|| "(no issuer)".to_owned(), foreign);
+            let issuer = profile.provider().map_or_else(|| "(no issuer)".to_owned(), foreign);
             [mark.to_owned(), profile.name.clone(), issuer]
         })
         .collect();
@@ -210,6 +211,7 @@ fn origin_json(origin: &Origin) -> Value {
         Origin::Env(name) => json!({ "kind": "environment", "name": name }),
         Origin::Profile(line) => json!({ "kind": "profile", "line": line }),
         Origin::Defaults(line) => json!({ "kind": "defaults", "line": line }),
+        Origin::Uri => json!({ "kind": "connection_string" }),
         Origin::Server => json!({ "kind": "server" }),
         Origin::BuiltIn => json!({ "kind": "built-in" }),
     }

@@ -23,9 +23,11 @@ pub fn run(args: &StatusArgs, settings: &Settings, ui: &Ui) -> Result<()> {
     }
     let login = || format!("run `{}`", session.command("login"));
     let Some(entry) = session.entry()? else {
-        return Err(
-            Error::new(Kind::LoginRequired, format!("not signed in at `{}`", foreign(&settings.issuer))).hint(login())
-        );
+        let what = match settings.kind.is_program() {
+            true => "no token has been asked for yet".to_owned(),
+            false => format!("not signed in at `{}`", foreign(&settings.issuer)),
+        };
+        return Err(Error::new(Kind::LoginRequired, what).hint(login()));
     };
     let profile = settings.profile.as_deref();
     if ui.json {
@@ -88,12 +90,33 @@ fn block(id: &SessionId, entry: &IndexEntry, profile: Option<&str>, page: Page) 
     let key = &entry.key;
     let told = |label, text: String| Row::new(None, label, text);
     let mut rows: Vec<Row> = profile.map(|profile| told("profile", profile.to_owned())).into_iter().collect();
-    rows.push(told("signed in as", format!("{} (sub {})", who(entry), foreign(&entry.subject))));
-    rows.push(told("issuer", foreign(&key.issuer)));
-    rows.push(told("client id", foreign(&key.client_id)));
-    rows.push(told("audience", foreign(&key.audience)));
-    rows.push(told("scopes", foreign(&key.scopes.join(" "))));
+    match &key.program {
+        None => rows.push(told("signed in as", format!("{} (sub {})", who(entry), foreign(&entry.subject)))),
+        Some(program) => {
+            rows.push(told("kind", program.kind.name().to_owned()));
+            rows.push(told("subject", foreign(&entry.subject)));
+        }
+    }
+    // A program's session has no more of these than its kind needs.
+    let (scopes, resource) = (key.scopes.join(" "), key.resource.join(" "));
+    let of_provider =
+        [("issuer", &key.issuer), ("client id", &key.client_id), ("audience", &key.audience), ("scopes", &scopes)];
+    rows.extend(
+        of_provider.iter().filter(|(_, text)| !text.is_empty()).map(|(label, text)| told(label, foreign(text))),
+    );
     rows.extend(key.account.as_deref().map(|account| told("account", foreign(account))));
+    if let Some(program) = &key.program {
+        let command = program.source_command.join(" ");
+        let of_program = [
+            ("resource", Some(&resource).filter(|resource| !resource.is_empty())),
+            ("identity", program.identity.as_ref()),
+            ("credentials", program.credentials_file.as_ref()),
+            ("impersonates", program.impersonate.as_ref()),
+            ("read from", program.source_file.as_ref()),
+            ("command", Some(&command).filter(|command| !command.is_empty())),
+        ];
+        rows.extend(of_program.into_iter().filter_map(|(label, text)| Some(told(label, foreign(text?)))));
+    }
     rows.push(match &entry.ended {
         Some(ended) => {
             let ago = page.tint(Mark::Fail, &format!("{} ago", span(now.saturating_sub(ended.at))));
@@ -105,6 +128,9 @@ fn block(id: &SessionId, entry: &IndexEntry, profile: Option<&str>, page: Page) 
                 Some(left) => {
                     let valid = page.tint(Mark::Ok, &format!("valid for {}", span(left)));
                     format!("{valid} (until {})", moment(now + left))
+                }
+                None if key.program.is_some() => {
+                    format!("{}; the next use gets another", page.tint(Mark::Ok, "expired"))
                 }
                 None if entry.renewable => format!("{}; the next use renews it", page.tint(Mark::Ok, "expired")),
                 None => format!(
@@ -135,8 +161,9 @@ fn table(entries: &[(SessionId, IndexEntry)], page: Page) -> String {
         (None, None) => page.tint(Mark::Warn, "expired"),
     };
     type Cell<'a> = &'a dyn Fn(&SessionId, &IndexEntry) -> String;
-    let columns: [(&str, Cell<'_>); 7] = [
+    let columns: [(&str, Cell<'_>); 8] = [
         ("signed in as", &|_, entry| who(entry)),
+        ("kind", &|_, entry| entry.key.program.as_ref().map_or("", |program| program.kind.name()).to_owned()),
         ("issuer", &|_, entry| foreign(&entry.key.issuer)),
         ("client id", &|_, entry| foreign(&entry.key.client_id)),
         ("audience", &|_, entry| {
@@ -172,14 +199,17 @@ fn access_token_end(id: &SessionId, entry: &IndexEntry) -> u64 {
 
 fn object(id: &SessionId, entry: &IndexEntry, profile: Option<&str>) -> Value {
     let expires_at = access_token_end(id, entry);
+    // A program's session has no more of these than its kind needs.
+    let or_null = |text: &str| if text.is_empty() { Value::Null } else { json!(text) };
     json!({
         "schema": 1,
         "profile": profile,
+        "kind": entry.key.kind().name(),
         "who": entry.name,
         "subject": entry.subject,
-        "issuer": entry.key.issuer,
-        "client_id": entry.key.client_id,
-        "audience": entry.key.audience,
+        "issuer": or_null(&entry.key.issuer),
+        "client_id": or_null(&entry.key.client_id),
+        "audience": or_null(&entry.key.audience),
         "scope": entry.key.scopes.join(" "),
         "account": entry.key.account,
         "signed_in_at": entry.signed_in_at,

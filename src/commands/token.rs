@@ -62,7 +62,7 @@ fn json(token: &CachedToken, profile: Option<&str>) -> String {
         "expires_at": token.expires_at,
         "expires_in": token.expires_at.saturating_sub(unix_now()),
         "issuer": token.issuer,
-        "client_id": token.client_id,
+        "client_id": Some(&token.client_id).filter(|id| !id.is_empty()),
         "audience": token.audience,
         "subject": token.subject,
         "scope": token.scopes.join(" "),

@@ -37,7 +37,7 @@ fn entry(case: &Case) -> Result<Option<IndexEntry>> {
 fn judge_stores(places: Places, choice: StoreChoice, known: Option<Backend>, display: bool) -> Vec<Finding> {
     const KEYRING: &str = "keyring";
     const STORE: &str = "store";
-    let choice = known.map_or(choice, StoreChoice::from);
+    let choice = known.and_then(Backend::choice).unwrap_or(choice);
     let absent = matches!(places.keyring, Err(Trouble::Absent { .. }));
     let is_wanted = choice == StoreChoice::Keyring || (choice == StoreChoice::Auto && !absent);
     let keyring = match places.keyring {

@@ -19,8 +19,9 @@ use crate::oidc::access_token::rules::ALGORITHMS;
 use crate::oidc::metadata::{self, Document, Offers};
 use crate::oidc::token::Clock;
 use crate::oidc::{Fault, NotJwt, Outcome};
-use crate::session::{client_secret, explain};
-use crate::settings::{ClientSecretSource, FlowChoice, Origin, Settings, schema};
+use crate::secret::source::{self, Source};
+use crate::session::explain;
+use crate::settings::{FlowChoice, Origin, Settings, schema};
 use crate::ui::{foreign, span};
 use crate::vendor::Vendor;
 
@@ -311,7 +312,7 @@ fn traps(settings: &Settings) -> Vec<Finding> {
     let trap = |what: &str, mends: [Option<String>; 2]| {
         mends.into_iter().flatten().fold(Finding::warn("known_trap", what), Finding::note)
     };
-    let set = |setting, value: &str| Some(explain::set(settings, setting, value));
+    let set = |setting, value: &str| Some(settings.how_to_set(setting, value));
     let mut traps = Vec::new();
     match vendor {
         Vendor::Entra => {
@@ -359,12 +360,12 @@ pub fn client_secret(case: &Case) -> Vec<Finding> {
     const NAME: &str = "client_secret";
     match &case.settings.client_secret {
         None => Vec::new(),
-        Some(ClientSecretSource::File(path)) => vec![match client_secret::check_file(path) {
+        Some(Source::File(path)) => vec![match source::check_file(path, &source::CLIENT_SECRET) {
             Ok(()) => Finding::ok(NAME, format!("in `{}`, closed to others", foreign(&path.to_string_lossy()))),
             Err(error) => Finding::failed(NAME, &error),
         }],
         // It may ask the person for a passphrase, and its arguments may be secrets.
-        Some(ClientSecretSource::Command(_)) => {
+        Some(Source::Command(_)) => {
             vec![Finding::skip(NAME, "comes from a command, which is not run here")]
         }
     }

@@ -11,7 +11,8 @@ use crate::event_loop::block_on;
 use crate::mongo::client::{Looked, Target};
 use crate::mongo::hosts;
 use crate::mongo::uri::Uri;
-use crate::oidc::access_token::{Expectation, refused_by_servers};
+use crate::oidc::access_token::refused_by_servers;
+use crate::session::expectation;
 use crate::session::server::{self, Standing};
 use crate::settings::{Origin, Settings, schema};
 use crate::store::cache;
@@ -123,7 +124,7 @@ fn judge_pin(settings: &Settings, issuer: &str, client_id: &str, standing: Stand
 pub fn token(case: &Case) -> Vec<Finding> {
     let settings = &case.settings;
     let token = cache::read(&settings.session_key().id());
-    let expected = Expectation { issuer: &settings.issuer, audience: &settings.audience };
+    let expected = expectation(settings);
     let refused = token.map(|cached| refused_by_servers(&cached.token, &expected, unix_now()));
     vec![judge_token(refused)]
 }

@@ -1,6 +1,6 @@
 //! The variables of the program: those that it gets, and those that would do harm beside them.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
 use super::{Plan, Way};
@@ -14,7 +14,9 @@ const TOKEN_FILE: &str = "MDB_LOGIN_TOKEN_FILE";
 const TOKEN_EXPIRES_AT: &str = "MDB_LOGIN_TOKEN_EXPIRES_AT";
 /// Where `ENVIRONMENT:k8s` looks for the path of the token. Both, because PyMongo takes the last of them and all
 /// others the first; both are also read by the libraries of the clouds that they are named after.
-const K8S: [&str; 2] = ["AZURE_FEDERATED_TOKEN_FILE", "AWS_WEB_IDENTITY_TOKEN_FILE"];
+const K8S: [&str; 2] = [AZURE_FILE, AWS_FILE];
+const AZURE_FILE: &str = "AZURE_FEDERATED_TOKEN_FILE";
+const AWS_FILE: &str = "AWS_WEB_IDENTITY_TOKEN_FILE";
 /// Where `ENVIRONMENT:test` looks for it.
 const TEST: &str = "OIDC_TOKEN_FILE";
 const PARENT_HANDLE: &str = "MONGOSH_OIDC_PARENT_HANDLE";
@@ -73,7 +75,8 @@ pub fn check(plan: &Plan, environment: &dyn Fn(&str) -> Option<OsString>) -> Res
     if plan.way == Way::Mongosh || plan.allow_cloud_env {
         return Ok(());
     }
-    let Some((names, why)) = cloud_conflict(&set) else { return Ok(()) };
+    let own = plan.token_file.as_ref().map(|path| path.as_os_str());
+    let Some((names, why)) = cloud_conflict(&set, own) else { return Ok(()) };
     let are_set = if names.len() == 1 { "is set" } else { "are set" };
     let quoted: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
     let unset: Vec<String> = names.iter().map(|name| format!("-u {name}")).collect();
@@ -83,21 +86,26 @@ pub fn check(plan: &Plan, environment: &dyn Fn(&str) -> Option<OsString>) -> Res
 }
 
 /// Variables that make a cloud's library read the token file that is meant for MongoDB and send the token off, or that
-/// have a token file of their own; and what would come of it.
-fn cloud_conflict(set: &dyn Fn(&str) -> Option<OsString>) -> Option<(Vec<&'static str>, &'static str)> {
+/// have a token file of their own; and what would come of it. `own` is the file of the session's tokens, if there is one.
+fn cloud_conflict(
+    set: &dyn Fn(&str) -> Option<OsString>,
+    own: Option<&OsStr>,
+) -> Option<(Vec<&'static str>, &'static str)> {
     const AWS: &[&str] = &["AWS_ROLE_ARN"];
     const AZURE: &[&str] = &["AZURE_CLIENT_ID", "AZURE_TENANT_ID"];
     let all_set = |names: &[&str]| names.iter().all(|name| set(name).is_some());
-    if all_set(AWS) {
+    // A cloud's library finds the token that it would find without us.
+    let is_own = |name: &str| own.is_some() && set(name).as_deref() == own;
+    if all_set(AWS) && !is_own(AWS_FILE) {
         return Some((AWS.to_vec(), "beside the token file, AWS libraries would send the token for MongoDB to AWS"));
     }
-    if all_set(AZURE) {
+    if all_set(AZURE) && !is_own(AZURE_FILE) {
         let why = "beside the token file, Azure libraries would send the token for MongoDB to Entra ID";
         return Some((AZURE.to_vec(), why));
     }
     // An outer `exec` has set them to its own file.
     let ours = set(TOKEN_FILE);
-    let taken = |name: &&str| set(name).is_some_and(|value| Some(value) != ours);
+    let taken = |name: &&str| !is_own(name) && set(name).is_some_and(|value| Some(value) != ours);
     let taken: Vec<&str> = K8S.into_iter().filter(taken).collect();
     (!taken.is_empty())
         .then_some((taken, "the program would find the token for MongoDB in place of the one that is there"))
@@ -115,6 +123,7 @@ mod tests {
             way,
             env: vec![("MDB_LOGIN_TOKEN_FILE".into(), "mine".into())],
             provider: SessionProvider::default(),
+            token_file: None,
             allow_nested: false,
             allow_cloud_env: false,
         }
@@ -153,6 +162,14 @@ mod tests {
                 (result, _) => panic!("{variables:?}: {result:?}"),
             }
         }
+        // In a pod on EKS or AKS, whose session is that very file: nothing changes for the cloud's library.
+        let pod = |name: &str| match name {
+            "AWS_ROLE_ARN" | "AZURE_CLIENT_ID" | "AZURE_TENANT_ID" => Some("set".into()),
+            AZURE_FILE | AWS_FILE => Some("/pod/token".into()),
+            _ => None,
+        };
+        assert!(check(&Plan { token_file: Some("/pod/token".into()), ..plan(Way::K8s) }, &pod).is_ok());
+        assert!(check(&Plan { token_file: Some("/pod/other".into()), ..plan(Way::K8s) }, &pod).is_err());
         let all = |name: &str| Some(name.into());
         assert!(check(&Plan { allow_nested: true, ..plan(Way::K8s) }, &all).is_err());
         assert!(check(&Plan { allow_nested: true, allow_cloud_env: true, ..plan(Way::K8s) }, &all).is_ok());

@@ -23,13 +23,12 @@ const FIFOS: bool = cfg!(all(unix, not(target_vendor = "apple")));
 impl Way {
     /// The way for a program of which nothing but its command line is known.
     pub fn for_program(program: &OsStr, args: &[OsString]) -> Self {
-        if cfg!(unix) && is_mongosh(program, args) {
-            Self::Mongosh
-        } else if FIFOS {
-            Self::K8s
-        } else {
-            Self::File
-        }
+        if cfg!(unix) && is_mongosh(program, args) { Self::Mongosh } else { Self::by_file() }
+    }
+
+    /// The way for any program that reads tokens from a path, as good as this system has it.
+    pub fn by_file() -> Self {
+        if FIFOS { Self::K8s } else { Self::File }
     }
 
     /// The value of `--inject` that asks for it.

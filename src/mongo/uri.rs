@@ -45,6 +45,20 @@ pub struct Uri {
     options: Vec<(String, String)>,
 }
 
+/// Where a driver gets a token by itself, if the string says so (authentication specification, MONGODB-OIDC, built-in
+/// provider integrations).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BuiltIn {
+    /// `ENVIRONMENT:azure`: the metadata service of a virtual machine. The user name is the client id of the identity.
+    Azure { resource: String, client_id: Option<String> },
+    /// `ENVIRONMENT:gcp`: the metadata server.
+    Gcp { audience: String },
+    /// `ENVIRONMENT:k8s`: a file that variables name.
+    K8s,
+    /// `ENVIRONMENT:test`: the file in `OIDC_TOKEN_FILE`.
+    Test,
+}
+
 /// How the connection to the server is protected.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Protection {
@@ -222,9 +236,34 @@ impl Uri {
         uri
     }
 
-    /// The `ENVIRONMENT` that the string itself asks for.
-    pub fn environment(&self) -> Option<String> {
-        self.properties().into_iter().find_map(|(name, value)| (name == "ENVIRONMENT").then_some(value))
+    /// Whether a driver would ask a platform for its token, and not read it from a file.
+    pub fn names_a_platform(&self) -> bool {
+        self.properties().iter().any(|(name, value)| name == "ENVIRONMENT" && value != "k8s" && value != "test")
+    }
+
+    /// What `ENVIRONMENT` asks for, if it is there.
+    ///
+    /// # Errors
+    /// Where the drivers would have one: as those of [`Self::parse`].
+    pub fn built_in(&self) -> Result<Option<BuiltIn>, String> {
+        let property =
+            |wanted: &str| self.properties().into_iter().find_map(|(name, value)| (name == wanted).then_some(value));
+        let Some(environment) = property("ENVIRONMENT") else { return Ok(None) };
+        let (resource, user) = (property("TOKEN_RESOURCE").filter(|resource| !resource.is_empty()), self.user());
+        let has = |what: &str| Err(format!("has `ENVIRONMENT:{}` {what}", foreign(&environment)));
+        match (environment.as_str(), resource, user) {
+            ("azure" | "gcp", None, _) => has("without `TOKEN_RESOURCE`, which says what the token is for"),
+            ("azure", Some(resource), client_id) => Ok(Some(BuiltIn::Azure { resource, client_id })),
+            ("gcp" | "k8s" | "test", _, Some(_)) => has("and a user name, which is for `ENVIRONMENT:azure` alone"),
+            ("gcp", Some(audience), None) => Ok(Some(BuiltIn::Gcp { audience })),
+            ("k8s" | "test", Some(_), None) => has("and `TOKEN_RESOURCE`, which is for `azure` and `gcp` alone"),
+            ("k8s", None, None) => Ok(Some(BuiltIn::K8s)),
+            ("test", None, None) => Ok(Some(BuiltIn::Test)),
+            _ => Err(format!(
+                "has `ENVIRONMENT:{}`, which is none of `azure`, `gcp`, `k8s` and `test`",
+                foreign(&environment)
+            )),
+        }
     }
 
     /// That it holds no password.
@@ -487,6 +526,44 @@ mod tests {
                 expected,
                 "a second time changes nothing"
             );
+        }
+    }
+
+    #[test]
+    fn built_in_authentication_is_understood_as_the_drivers_do() {
+        let azure = |resource: &str, client_id: Option<&str>| {
+            Ok(Some(BuiltIn::Azure { resource: resource.into(), client_id: client_id.map(str::to_owned) }))
+        };
+        let refused = |why: &str| Err(why.to_owned());
+        let without = "without `TOKEN_RESOURCE`, which says what the token is for";
+        let user = "and a user name, which is for `ENVIRONMENT:azure` alone";
+        for (text, expected) in [
+            ("mongodb://h/", Ok(None)),
+            ("mongodb://ada@h/?authMechanism=MONGODB-OIDC", Ok(None)),
+            ("mongodb://h/?ENVIRONMENT:azure,TOKEN_RESOURCE:api://db", azure("api://db", None)),
+            ("mongodb://h/?TOKEN_RESOURCE:api%3A%2F%2Fdb,ENVIRONMENT:azure", azure("api://db", None)),
+            ("mongodb://0b1c@h/?ENVIRONMENT:azure,TOKEN_RESOURCE:0d2e", azure("0d2e", Some("0b1c"))),
+            ("mongodb://h/?ENVIRONMENT:azure", refused(&format!("has `ENVIRONMENT:azure` {without}"))),
+            ("mongodb://h/?ENVIRONMENT:gcp,TOKEN_RESOURCE:", refused(&format!("has `ENVIRONMENT:gcp` {without}"))),
+            ("mongodb://h/?ENVIRONMENT:gcp,TOKEN_RESOURCE:a b", Ok(Some(BuiltIn::Gcp { audience: "a b".into() }))),
+            ("mongodb://u@h/?ENVIRONMENT:gcp,TOKEN_RESOURCE:a", refused(&format!("has `ENVIRONMENT:gcp` {user}"))),
+            ("mongodb://h/?ENVIRONMENT:k8s", Ok(Some(BuiltIn::K8s))),
+            ("mongodb://h/?ENVIRONMENT:test", Ok(Some(BuiltIn::Test))),
+            ("mongodb://u@h/?ENVIRONMENT:k8s", refused(&format!("has `ENVIRONMENT:k8s` {user}"))),
+            (
+                "mongodb://h/?ENVIRONMENT:test,TOKEN_RESOURCE:a",
+                refused("has `ENVIRONMENT:test` and `TOKEN_RESOURCE`, which is for `azure` and `gcp` alone"),
+            ),
+            (
+                "mongodb://h/?ENVIRONMENT:aws",
+                refused("has `ENVIRONMENT:aws`, which is none of `azure`, `gcp`, `k8s` and `test`"),
+            ),
+        ] {
+            let platform = text.contains("ENVIRONMENT") && !text.contains(":k8s") && !text.contains(":test");
+            let text = text.replacen("/?ENV", "/?authMechanismProperties=ENV", 1).replace(' ', "%20");
+            let text = text.replacen("/?TOKEN", "/?authMechanismProperties=TOKEN", 1);
+            let uri = Uri::parse(&text).unwrap();
+            assert_eq!((uri.built_in(), uri.names_a_platform()), (expected, platform), "{text}");
         }
     }
 

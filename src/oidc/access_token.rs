@@ -19,15 +19,27 @@ use self::flaw::Flaw;
 use self::keys::Keys;
 use self::presented::Presented;
 use self::rules::{Evidence, Remark};
-use super::decode_jwt;
 use super::token::Clock;
+use super::{audiences, decode_jwt};
 use crate::federation::IdentityProvider;
 use crate::secret::Secret;
 
-/// What a token must be for.
+/// What a token must be for. What is absent may be as the token has it.
 pub struct Expectation<'a> {
-    pub issuer: &'a str,
-    pub audience: &'a str,
+    pub issuer: Option<&'a str>,
+    pub audience: Option<&'a str>,
+}
+
+impl Expectation<'_> {
+    /// Any server that expects this of a token with these claims; none if they are too few to expect anything of.
+    fn server(&self, claims: &Map<String, Value>) -> Option<IdentityProvider> {
+        let own_issuer = || claims.get("iss").and_then(Value::as_str);
+        // Nobody but Microsoft Graph takes Microsoft Graph's.
+        let foreign = Flaw::Audience { found: audiences(claims), expected: Vec::new() }.is_microsoft_graph();
+        let own_audience = || audiences(claims).into_iter().next().filter(|_| !foreign);
+        let audience = self.audience.map(str::to_owned).or_else(own_audience)?;
+        Some(IdentityProvider::new(self.issuer.or_else(own_issuer)?, &audience))
+    }
 }
 
 /// What a token says of itself, and when it ends. Not verified: the server does that, we have no say in it.
@@ -54,13 +66,15 @@ pub fn judge(
     expected: &Expectation<'_>,
 ) -> Result<Verdict, Flaw> {
     let claims = decode_jwt(token.expose()).map_err(Flaw::NotJwt)?.claims;
-    let expected_audience = || vec![expected.audience.to_owned()];
+    let expected_audience = || expected.audience.iter().map(|audience| (*audience).to_owned()).collect();
     let mut server_would_refuse = Vec::new();
     for flaw in flaws(token, clock.provider, expected) {
         match flaw {
             Flaw::Audience { .. } | Flaw::Expired(_) => return Err(flaw),
             Flaw::AudienceType(_) => return Err(Flaw::Audience { found: Vec::new(), expected: expected_audience() }),
-            Flaw::ManyAudiences(found) if !found.iter().any(|aud| aud == expected.audience) => {
+            Flaw::ManyAudiences(found)
+                if expected.audience.is_some_and(|audience| !found.iter().any(|aud| aud == audience)) =>
+            {
                 return Err(Flaw::Audience { found, expected: expected_audience() });
             }
             other => server_would_refuse.push(other.to_string()),
@@ -82,13 +96,15 @@ pub fn refused_by_servers(token: &Secret, expected: &Expectation<'_>, now: u64) 
 
 /// What breaks the server's rules, without the provider's keys and without the server's configuration.
 fn flaws(token: &Secret, now: u64, expected: &Expectation<'_>) -> Vec<Flaw> {
+    let presented = Presented::bare(token);
+    let server = presented.jwt().ok().and_then(|jwt| expected.server(&jwt.claims));
     let judged = rules::judge(&Evidence {
-        presented: &Presented::bare(token),
+        presented: &presented,
         now,
         clock: None,
         keys: &Keys::Unknown(String::new()),
         // How a server names people and roles makes no difference here.
-        providers: &[IdentityProvider::new(expected.issuer, expected.audience)],
+        providers: server.as_slice(),
         id_token_wanted: true,
     });
     let fatal = |judged: rules::Judged| if let Err(Remark::Fail(flaw)) = judged.outcome { Some(flaw) } else { None };
@@ -111,7 +127,8 @@ mod tests {
 
     const NOW: u64 = 1_800_000_000;
     const CLOCK: Clock = Clock { local: NOW, provider: NOW };
-    const EXPECTED: Expectation<'_> = Expectation { issuer: "https://idp.example.com", audience: "mongodb" };
+    const EXPECTED: Expectation<'_> =
+        Expectation { issuer: Some("https://idp.example.com"), audience: Some("mongodb") };
 
     fn jwt(header: Value, claims: Value) -> Secret {
         let part = |value: Value| URL_SAFE_NO_PAD.encode(value.to_string());
@@ -187,6 +204,31 @@ mod tests {
         }
         let graph = jwt(good_header(), claims(json!({"aud": "00000003-0000-0000-c000-000000000000"})));
         assert!(judge(&graph, None, CLOCK, &EXPECTED).unwrap_err().is_microsoft_graph());
+    }
+
+    /// A program's token may be from and for anybody, but not for nobody.
+    #[test]
+    fn what_is_not_expected_may_be_as_the_token_has_it() {
+        let any = Expectation { issuer: None, audience: None };
+        let of_issuer = Expectation { issuer: Some("https://idp.example.com"), audience: None };
+        let refused = |patch: Value, expected: &Expectation<'_>| {
+            let verdict = judge(&jwt(good_header(), claims(patch)), None, CLOCK, expected);
+            verdict.map(|verdict| verdict.server_would_refuse).map_err(|flaw| flaw.to_string())
+        };
+        for expected in [&any, &of_issuer] {
+            assert_eq!(refused(json!({}), expected), Ok(vec![]));
+            assert_eq!(refused(json!({"aud": ["other"]}), expected), Ok(vec![]));
+            let several = "its `aud` names more than one audience: `a`, `b`".to_owned();
+            assert_eq!(refused(json!({"aud": ["a", "b"]}), expected), Ok(vec![several]));
+            let nobody = "it is for no audience (its `aud` is missing or empty), not for any MongoDB server".to_owned();
+            assert_eq!(refused(json!({"aud": null}), expected), Err(nobody));
+            let graph = refused(json!({"aud": "https://graph.microsoft.com"}), expected).unwrap_err();
+            assert!(graph.ends_with("(Microsoft Graph), not for any MongoDB server"), "{graph}");
+        }
+        let elsewhere = json!({"iss": "https://other.example.com"});
+        assert_eq!(refused(elsewhere.clone(), &any), Ok(vec![]));
+        assert_eq!(refused(elsewhere, &of_issuer).unwrap().len(), 1);
+        assert_eq!(refused(json!({"iss": null}), &any).unwrap().len(), 1);
     }
 
     #[test]

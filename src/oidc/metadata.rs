@@ -79,6 +79,32 @@ pub struct Document {
     pub clock: Clock,
 }
 
+/// What a program needs of a provider's metadata: it sends nobody anywhere, and verifies no ID token.
+#[derive(Clone, Debug)]
+pub struct TokenEndpoint {
+    pub url: Url,
+    /// As [`ProviderMetadata::client_secret_in_body`].
+    pub client_secret_in_body: bool,
+    /// The algorithms in which client assertions may be signed; `None` when the provider does not say.
+    pub assertion_algorithms: Option<Vec<String>>,
+}
+
+/// Fetches the discovery document, and judges what a program needs of it.
+pub async fn token_endpoint(http: &Http, issuer: &str) -> Result<TokenEndpoint, Fault> {
+    judge_token_endpoint(issuer, &fetch(http, issuer).await?.body)
+}
+
+/// Judges a discovery document fetched for `issuer`, as far as the client credentials grant needs it (RFC 6749 §4.4).
+fn judge_token_endpoint(issuer: &str, body: &[u8]) -> Result<TokenEndpoint, Fault> {
+    let map = document(issuer, body)?;
+    same_issuer(issuer, &map)?;
+    Ok(TokenEndpoint {
+        url: required_endpoint(&map, "token_endpoint")?,
+        client_secret_in_body: client_secret_in_body(&map),
+        assertion_algorithms: texts(&map, "token_endpoint_auth_signing_alg_values_supported"),
+    })
+}
+
 /// Fetches the discovery document, and judges nothing in it: an error says that none came, whoever's doing that was. One
 /// request; a second one, to the RFC 8414 address, only after a 404.
 pub async fn fetch(http: &Http, issuer: &str) -> Result<Document, Fault> {
@@ -145,18 +171,10 @@ pub(super) async fn get(http: &Http, what: &str, url: &Url) -> Result<Answer, Fa
 
 /// Judges a discovery document fetched for `issuer`.
 pub fn judge(issuer: &str, body: &[u8]) -> Result<ProviderMetadata, Fault> {
-    let map = json::object(body).map_err(|why| {
-        // A portal page with status 200 is no statement of the provider, so it must read like a network problem.
-        Fault::Unavailable {
-            why: format!("the discovery document of `{}` cannot be read: {why}", foreign(issuer)),
-            outcome: Outcome::Later,
-            retry_after: None,
-        }
-    })?;
+    let map = document(issuer, body)?;
     same_issuer(issuer, &map)?;
     supports_our_request(&map)?;
 
-    let lists = |key: &str, wanted: &str| texts(&map, key).is_some_and(|list| list.iter().any(|item| item == wanted));
     Ok(ProviderMetadata {
         issuer: issuer.to_owned(),
         authorization_endpoint: required_endpoint(&map, "authorization_endpoint")?,
@@ -167,12 +185,31 @@ pub fn judge(issuer: &str, body: &[u8]) -> Result<ProviderMetadata, Fault> {
         end_session_endpoint: endpoint(&map, "end_session_endpoint")?,
         scopes_supported: texts(&map, "scopes_supported"),
         grant_types_supported: texts(&map, "grant_types_supported"),
-        pkce_promised: lists("code_challenge_methods_supported", "S256"),
+        pkce_promised: lists(&map, "code_challenge_methods_supported", "S256"),
         iss_parameter_promised: map.get("authorization_response_iss_parameter_supported") == Some(&Value::Bool(true)),
-        client_secret_in_body: lists("token_endpoint_auth_methods_supported", "client_secret_post")
-            && !lists("token_endpoint_auth_methods_supported", "client_secret_basic"),
+        client_secret_in_body: client_secret_in_body(&map),
         id_token_algorithms: id_token_algorithms(&map),
     })
+}
+
+fn document(issuer: &str, body: &[u8]) -> Result<Map<String, Value>, Fault> {
+    json::object(body).map_err(|why| {
+        // A portal page with status 200 is no statement of the provider, so it must read like a network problem.
+        Fault::Unavailable {
+            why: format!("the discovery document of `{}` cannot be read: {why}", foreign(issuer)),
+            outcome: Outcome::Later,
+            retry_after: None,
+        }
+    })
+}
+
+fn lists(map: &Map<String, Value>, field: &str, wanted: &str) -> bool {
+    texts(map, field).is_some_and(|list| list.iter().any(|item| item == wanted))
+}
+
+fn client_secret_in_body(map: &Map<String, Value>) -> bool {
+    let takes = |method| lists(map, "token_endpoint_auth_methods_supported", method);
+    takes("client_secret_post") && !takes("client_secret_basic")
 }
 
 /// What a provider says of features that a sign-in can do without. `None` where it says nothing.
@@ -478,6 +515,27 @@ mod tests {
     #[test]
     fn a_page_in_place_of_the_document_reads_like_a_network_problem() {
         assert!(matches!(judge(ISSUER, b"<html>sign in to WiFi</html>"), Err(Fault::Unavailable { .. })));
+        assert!(matches!(judge_token_endpoint(ISSUER, b"<html>"), Err(Fault::Unavailable { .. })));
+    }
+
+    /// A provider of programs may have no page to send people to, and no ID tokens.
+    #[test]
+    fn a_program_needs_the_token_endpoint_alone() {
+        let judged = |document: Value| judge_token_endpoint(ISSUER, document.to_string().as_bytes());
+        let endpoint = "https://idp.example.com/token";
+        let least = judged(json!({ "issuer": ISSUER, "token_endpoint": endpoint })).unwrap();
+        assert_eq!((least.url.as_str(), least.client_secret_in_body), (endpoint, false));
+        assert_eq!(least.assertion_algorithms, None);
+        let said = judged(json!({
+            "issuer": ISSUER, "token_endpoint": endpoint,
+            "token_endpoint_auth_methods_supported": ["client_secret_post", "private_key_jwt"],
+            "token_endpoint_auth_signing_alg_values_supported": ["PS256"],
+        }));
+        let said = said.unwrap();
+        assert!(said.client_secret_in_body && said.assertion_algorithms == Some(vec!["PS256".to_owned()]));
+        assert!(judged(json!({ "issuer": "https://other.example.com", "token_endpoint": endpoint })).is_err());
+        assert!(judged(json!({ "issuer": ISSUER })).is_err());
+        assert!(judged(json!({ "issuer": ISSUER, "token_endpoint": "http://idp.example.com/token" })).is_err());
     }
 
     #[test]

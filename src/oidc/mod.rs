@@ -5,7 +5,8 @@
 //! | `metadata` | discovery document and JSON Web Key Set | OIDC Discovery §4, RFC 8414 |
 //! | `authorization` | authorization request: PKCE, state, nonce; redeeming the code | RFC 6749 §4.1, RFC 7636, OIDC Core §3.1.2 |
 //! | `device` | device authorization and polling | RFC 8628 |
-//! | `token` | token endpoint: its answers, refresh, revocation | RFC 6749 §5, §6, RFC 7009 |
+//! | `token` | token endpoint: its answers, refresh, client credentials, revocation | RFC 6749 §4.4, §5, §6, RFC 7009 |
+//! | `client_assertion` | how a client proves itself with a key | RFC 7523, OIDC Core §9 |
 //! | `id_token` | signature and claims of an ID token | OIDC Core §3.1.3.7, §12.2 |
 //! | `access_token/` | would MongoDB take this token: the one table of its server's rules, and what mends each | RFC 7519, MongoDB's server |
 //! | `logout` | the provider's own sign-out page | OIDC RP-Initiated Logout §2 |
@@ -16,6 +17,7 @@
 
 pub mod access_token;
 pub mod authorization;
+pub mod client_assertion;
 pub mod device;
 pub mod id_token;
 mod json;

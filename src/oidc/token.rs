@@ -1,4 +1,5 @@
-//! The token endpoint: code and refresh token in, token set out (RFC 6749 §4.1.3, §5, §6), and revocation (RFC 7009).
+//! The token endpoint: code, refresh token or a client's own credentials in, token set out (RFC 6749 §4.1.3, §4.4, §5,
+//! §6), and revocation (RFC 7009).
 //!
 //! Every answer passes [`judge`] before a library parses it. That is also where the provider's loose spelling is
 //! straightened: `"expires_in": "3600"`, `"refresh_token": null`, `"id_token": ""`, a list as `scope`.
@@ -13,7 +14,7 @@ use oauth2::basic::{
 use oauth2::http::{HeaderMap, Method, Request, StatusCode, header};
 use oauth2::{
     AuthType, AuthorizationCode, ClientId, ClientSecret, EndpointNotSet, EndpointSet, ExtraTokenFields, HttpRequest,
-    HttpResponse, PkceCodeVerifier, RedirectUrl, RefreshToken, RequestTokenError, StandardRevocableToken,
+    HttpResponse, PkceCodeVerifier, RedirectUrl, RefreshToken, RequestTokenError, Scope, StandardRevocableToken,
     StandardTokenResponse, TokenResponse as _, TokenUrl,
 };
 use serde::{Deserialize, Serialize};
@@ -21,6 +22,7 @@ use serde_json::{Map, Value};
 use url::Url;
 use url::form_urlencoded::{Serializer, byte_serialize};
 
+use super::client_assertion::ASSERTION_TYPE;
 use super::{Fault, Outcome, TOKEN_MAX, TOO_LONG, is_nqschar, json};
 use crate::clock::unix_now;
 use crate::http::{Http, shown_host, shown_url};
@@ -182,6 +184,34 @@ pub async fn refresh(
     let mut request = client.exchange_refresh_token(&refresh_token);
     for resource in resource {
         request = request.add_extra_param("resource", resource.clone());
+    }
+    let exchange = Exchange::new(http);
+    let answer = request.request_async(&|request| exchange.send(request)).await;
+    exchange.finish(answer.map_err(fault))
+}
+
+/// Asks for a token of the client's own (RFC 6749 §4.4). `assertion` stands for a secret, where `identity` has none
+/// (RFC 7523 §2.2). Asking twice costs nothing but an assertion, which is good for once.
+pub async fn client_credentials(
+    http: &Http,
+    identity: &ClientIdentity,
+    assertion: Option<&Secret>,
+    token_endpoint: &Url,
+    scopes: &[String],
+    resource: &[String],
+) -> Result<TokenResponse, Fault> {
+    let client = token_client(identity, token_endpoint);
+    let mut request = client.exchange_client_credentials();
+    for scope in scopes {
+        request = request.add_scope(Scope::new(scope.clone()));
+    }
+    for resource in resource {
+        request = request.add_extra_param("resource", resource.clone());
+    }
+    if let Some(assertion) = assertion {
+        request = request
+            .add_extra_param("client_assertion_type", ASSERTION_TYPE)
+            .add_extra_param("client_assertion", assertion.expose().to_owned());
     }
     let exchange = Exchange::new(http);
     let answer = request.request_async(&|request| exchange.send(request)).await;

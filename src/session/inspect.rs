@@ -22,7 +22,8 @@ pub struct Inspection<'a> {
 impl Session<'_> {
     /// The session's own token, as a program would get it. `offline`: as it lies there, whatever is left of its life.
     pub fn own_token(&self, offline: bool) -> Result<Presented> {
-        let cached = if offline {
+        // A file that something else keeps is at hand without anybody's being asked.
+        let cached = if offline && self.token_file().is_none() {
             let any = Freshness { min_ttl: Some(std::time::Duration::ZERO), force: false };
             self.cached_token(&any).ok_or_else(|| {
                 Error::new(Kind::Unavailable, "there is no token at hand, and renewing it is a request to the provider")

@@ -10,8 +10,9 @@ use crate::clock::unix_now;
 use crate::error::Result;
 use crate::oidc::access_token;
 use crate::oidc::metadata::ProviderMetadata;
-use crate::oidc::token::TokenResponse;
-use crate::store::cache::{self, CachedToken};
+use crate::oidc::token::{Clock, TokenResponse};
+use crate::secret::Secret;
+use crate::store::cache::{self, Cached, CachedToken};
 use crate::store::{Endpoints, SessionRecord, Store};
 
 /// What a record keeps of a provider's metadata.
@@ -25,8 +26,32 @@ pub fn endpoints(provider: &ProviderMetadata) -> Endpoints {
     }
 }
 
-/// Judges the token that this session hands out (the access token, or the ID token where the profile says so) and
-/// makes it ready to be kept. With it come remarks that a person should hear once.
+/// A token that is good for this session, and what a person should hear about it once.
+pub struct Judged {
+    /// Local time, seconds since 1970.
+    pub expires_at: u64,
+    pub remarks: Vec<String>,
+}
+
+/// Judges `token`, which arrived at `clock` with the stated lifetime `expires_in` (seconds).
+pub fn judge(session: &Session<'_>, token: &Secret, expires_in: Option<u64>, clock: Clock) -> Result<Judged> {
+    let verdict = access_token::judge(token, expires_in, clock, &session.expectation())
+        .map_err(|flaw| session.explain_token(&flaw))?;
+    let mut remarks = Vec::new();
+    if clock.difference() > 0 {
+        remarks.push(format!(
+            "this computer's clock differs from the provider's by {}",
+            humantime::format_duration(Duration::from_secs(clock.difference()))
+        ));
+    }
+    if !verdict.server_would_refuse.is_empty() {
+        remarks.push(format!("a MongoDB server would refuse this token: {}", verdict.server_would_refuse.join("; ")));
+    }
+    Ok(Judged { expires_at: verdict.expires_at, remarks })
+}
+
+/// Judges the token that a person's session hands out (the access token, or the ID token where the profile says so) and
+/// makes it ready to be kept. With it come remarks that the person should hear once.
 pub fn hand_out(
     session: &Session<'_>,
     answer: &TokenResponse,
@@ -44,22 +69,10 @@ pub fn hand_out(
     } else {
         (&answer.access_token, answer.expires_in)
     };
-    let expected = access_token::Expectation { issuer: &settings.issuer, audience: &settings.audience };
-    let verdict =
-        access_token::judge(token, expires_in, answer.clock, &expected).map_err(|flaw| session.explain_token(&flaw))?;
-    let mut remarks = Vec::new();
-    if answer.clock.difference() > 0 {
-        remarks.push(format!(
-            "this computer's clock differs from the provider's by {}",
-            humantime::format_duration(Duration::from_secs(answer.clock.difference()))
-        ));
-    }
-    if !verdict.server_would_refuse.is_empty() {
-        remarks.push(format!("a MongoDB server would refuse this token: {}", verdict.server_would_refuse.join("; ")));
-    }
+    let judged = judge(session, token, expires_in, answer.clock)?;
     let token = CachedToken {
         token: token.clone(),
-        expires_at: verdict.expires_at,
+        expires_at: judged.expires_at,
         issued_at: answer.clock.local,
         generation: record.generation,
         issuer: settings.issuer.clone(),
@@ -68,15 +81,20 @@ pub fn hand_out(
         subject: record.subject.clone(),
         scopes: record.granted_scopes.clone(),
     };
-    Ok((token, remarks))
+    Ok((token, judged.remarks))
 }
 
-/// Puts the token where reading it costs nothing, or where the session is when the system offers no such place.
-pub fn keep_token(store: &Store, session: &Session<'_>, token: &CachedToken) {
+/// Puts the token where reading it costs nothing, or where the session is when the system offers no such place. Gives
+/// where it went.
+pub fn keep_token(store: Option<&Store>, session: &Session<'_>, token: &CachedToken) -> Cached {
     match cache::write(&session.id, token, store, unix_now()) {
-        Ok(place) => debug!(?place, "access token kept"),
+        Ok(place) => {
+            debug!(?place, "access token kept");
+            place
+        }
         Err(error) => {
-            session.ui.warn(format!("the token cannot be kept, so the next call renews it again: {}", error.message()))
+            session.ui.warn(format!("the token cannot be kept, so the next call renews it again: {}", error.message()));
+            Cached::Nowhere
         }
     }
 }

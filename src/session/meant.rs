@@ -33,7 +33,9 @@ pub fn settings(request: &Request, line: Line<'_>) -> Result<Settings> {
 /// Those of [`settings`]; `Kind::Usage` where two strings mean different sessions, since a program has the tokens of one.
 pub fn settings_to_connect(request: &Request, found: &[&Uri], line: Line<'_>) -> Result<Settings> {
     let names_one = request.profile.is_some()
-        || [&schema::URI, &schema::ISSUER, &schema::CLIENT_ID].iter().any(|setting| has(request, setting));
+        || [&schema::URI, &schema::KIND, &schema::ISSUER, &schema::CLIENT_ID]
+            .iter()
+            .any(|setting| has(request, setting));
     let (mut with, mut others) = (request.clone(), &[][..]);
     if let ([first, more @ ..], false) = (found, names_one) {
         with.flags.push((&schema::URI, TARGET, vec![first.text()]));
@@ -76,7 +78,8 @@ const REMINDED: usize = 3;
 /// Says the error of [`resolve`] in another way where an accepted server may be what is meant.
 fn remind(error: Error, request: &Request, line: Line<'_>) -> Error {
     let (Ok(settings), Ok(state_dir)) = (preview(request), dirs::state_dir()) else { return error };
-    if settings.uri.is_some() || !settings.issuer.is_empty() || !settings.client_id.is_empty() {
+    let is_named = settings.uri.is_some() || settings.kind.is_program();
+    if is_named || !settings.issuer.is_empty() || !settings.client_id.is_empty() {
         return error;
     }
     let known = pins::all(&state_dir);

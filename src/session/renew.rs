@@ -1,43 +1,64 @@
-//! Rung two: one refresh, however many ask.
+//! Rung two: one request, however many ask.
 //!
 //! Decide, request and commit happen under the session's lock, and what the lock protects is read again once it is held.
-//! The successor of a refresh token is stored before anybody sees the new access token. Only the provider's definite
-//! refusal ends a session; a network that fails never does.
+//! Where the next token comes from is the [`Source`]'s affair: [`refresh`] for a person's session, [`obtain`] for a
+//! program's.
+
+mod obtain;
+mod refresh;
 
 use std::time::Duration;
 
-use tracing::{debug, info};
-use url::Url;
-
-use super::explain::Doing;
-use super::keep::{endpoints, hand_out, keep_token};
-use super::{Freshness, Session, block_on};
+use super::{Freshness, Session};
 use crate::clock::unix_now;
 use crate::error::{Error, Kind, Result};
-use crate::http::Http;
-use crate::oidc::token::{self, ClientIdentity, RETRY_AFTER_MAX, TokenResponse};
-use crate::oidc::{Fault, Outcome, id_token, metadata};
-use crate::secret::Secret;
-use crate::signals::{self, Held};
+use crate::oidc::token::RETRY_AFTER_MAX;
+use crate::oidc::{Fault, Outcome};
+use crate::store::Store;
 use crate::store::cache::{self, CachedToken};
-use crate::store::index::{Ended, IndexEntry};
+use crate::store::index::IndexEntry;
 use crate::store::lock::{LockKind, Waited};
-use crate::store::{SessionRecord, Store, index};
-
-/// Token and revocation endpoints are asked for again when what we know of them is older than a day, in seconds.
-const METADATA_MAX_AGE: u64 = 86_400;
+use obtain::Program;
+pub use obtain::read;
+use refresh::Refresh;
 
 /// After a server error the same request must not follow at once (some providers count each attempt as a reuse).
 const PAUSE_AFTER_5XX: Duration = Duration::from_secs(2);
 
+/// Where a session's next token comes from. Opened and asked under the session's lock.
+trait Source {
+    /// Where a token lies that the kernel keyring has not taken.
+    fn store(&self) -> Option<&Store>;
+
+    /// Whether a token that lies there is of this session.
+    fn owns(&self, token: &CachedToken) -> bool;
+
+    /// The next token, committed. `has_token`: the current one still serves.
+    fn next(&mut self, has_token: bool) -> Result<CachedToken>;
+}
+
 /// Renews the session's token, or takes what a sibling has renewed meanwhile. `cached` is what the caller saw.
 pub fn renew(session: &Session<'_>, freshness: &Freshness, cached: Option<CachedToken>) -> Result<CachedToken> {
+    let entry = session.entry()?;
+    if session.settings.kind.is_program() {
+        return climb(session, freshness, cached, entry.as_ref(), || Program::open(session));
+    }
     // Not signed in is by far the most frequent reason to be here in vain; a missing index says it without a lock.
-    let Some(entry) = session.entry()? else {
-        return Err(session.login_required(format!("not signed in to {}", session.name())));
-    };
+    let entry = entry.ok_or_else(|| session.login_required(format!("not signed in to {}", session.name())))?;
+    climb(session, freshness, cached, Some(&entry), || Refresh::open(session))
+}
+
+/// The rung, whatever the source. `entry` is what the index knew before the lock.
+fn climb<S: Source>(
+    session: &Session<'_>,
+    freshness: &Freshness,
+    cached: Option<CachedToken>,
+    entry: Option<&IndexEntry>,
+    open: impl FnOnce() -> Result<S>,
+) -> Result<CachedToken> {
     // Where the cache lies in the store (no kernel keyring), what the caller has seen is what the index knows.
-    let seen = cached.as_ref().map_or(entry.generation, |token| token.generation);
+    let known = entry.map_or(0, |entry| entry.generation);
+    let seen = cached.as_ref().map_or(known, |token| token.generation);
     // A token that came while we waited is the best that the provider gives, even if it is shorter than `--min-ttl`:
     // asking once more, for each who waits, would not make it longer.
     let good = |token: &CachedToken| {
@@ -45,7 +66,7 @@ pub fn renew(session: &Session<'_>, freshness: &Freshness, cached: Option<Cached
         came_meanwhile || freshness.accepts(token, unix_now())
     };
     let mut kept = None;
-    match climb(session, freshness, good, &mut kept) {
+    match locked(session, freshness, good, open, &mut kept) {
         Ok(token) => Ok(token),
         // A token that is still good is better than an error about its successor.
         Err(error) => match kept.filter(|token| freshness.tolerates(token, unix_now())) {
@@ -61,10 +82,11 @@ pub fn renew(session: &Session<'_>, freshness: &Freshness, cached: Option<Cached
 }
 
 /// Everything that needs the lock. `kept` is where it leaves what there is already, for want of something better.
-fn climb(
+fn locked<S: Source>(
     session: &Session<'_>,
     freshness: &Freshness,
     good: impl Fn(&CachedToken) -> bool,
+    open: impl FnOnce() -> Result<S>,
     kept: &mut Option<CachedToken>,
 ) -> Result<CachedToken> {
     let answer = || cache::read(&session.id).filter(&good);
@@ -79,18 +101,17 @@ fn climb(
     if let Some(token) = current.filter(&good) {
         return Ok(token);
     }
-    let mut renewal = Renewal::open(session)?;
-    // Somebody else's may still lie there from an earlier sign-in, if the kernel keyring took the later ones.
-    let ours = |token: &CachedToken| token.subject == renewal.record.subject;
+    let mut source = open()?;
     if kept.is_none()
-        && let Some(token) = renewal.store.load_access()?.filter(ours)
+        && let Some(store) = source.store()
+        && let Some(token) = store.load_access()?.filter(|token| source.owns(token))
     {
         if good(&token) {
             return Ok(token);
         }
         *kept = Some(token).filter(|token| freshness.tolerates(token, unix_now()));
     }
-    let token = renewal.run(kept.is_some())?;
+    let token = source.next(kept.is_some())?;
     if freshness.min_ttl.is_some() && !freshness.accepts(&token, unix_now()) {
         session.ui.warn("the provider's tokens live shorter than the `--min-ttl` asked for");
     }
@@ -101,232 +122,28 @@ fn reason(error: &Error) -> String {
     error.causes().last().map_or_else(|| error.message().to_owned(), Clone::clone)
 }
 
-/// A renewal under way; the caller holds the lock.
-struct Renewal<'a> {
-    session: &'a Session<'a>,
-    store: Store,
-    entry: IndexEntry,
-    record: SessionRecord,
-}
-
-impl<'a> Renewal<'a> {
-    /// Everything that can fail before the refresh token is spent.
-    fn open(session: &'a Session<'a>) -> Result<Self> {
-        let not_signed_in = || session.login_required(format!("not signed in to {}", session.name()));
-        let entry = session.entry()?.ok_or_else(not_signed_in)?;
-        if let Some(ended) = &entry.ended {
-            return Err(session
-                .login_required(format!("the session for {} has ended", session.name()))
-                .because_of(ended.reason.clone()));
-        }
-        let store = session.open_store(Some(entry.backend))?;
-        let record = session.load(&store)?.ok_or_else(|| {
-            session.login_required(format!("the session for {} is no longer in {}", session.name(), store.describe()))
-        })?;
-        // A file that was renamed, an item that a keyring mixed up: its token is for somebody else's eyes.
-        if record.issuer != session.settings.issuer || record.client_id != session.settings.client_id {
-            return Err(Error::new(Kind::Store, format!("what is stored for {} is another session", session.name()))
-                .because_of(format!("found in {}", store.describe()))
-                .hint(format!("run `{}`, then `{}`", session.command("logout"), session.command("login"))));
-        }
-        Ok(Self { session, store, entry, record })
-    }
-
-    /// Spends the refresh token and commits its successor. `has_token`: the current access token still serves.
-    fn run(&mut self, has_token: bool) -> Result<CachedToken> {
-        // No provider is believed for longer, so a later moment was noted while this computer's clock was wrong.
-        let left = self.entry.not_before.and_then(|at| at.checked_sub(unix_now()));
-        if let Some(left) = left.filter(|left| (1..=RETRY_AFTER_MAX).contains(left)) {
-            return Err(Error::new(Kind::Unavailable, "the provider has asked not to be called for a while")
-                .hint(format!("try again in {left} s")));
-        }
-        let Some(refresh_token) = self.record.refresh_token.clone() else {
-            return Err(self
-                .session
-                .login_required(format!(
-                    "the token for {} cannot be renewed, as the provider gave no refresh token",
-                    self.session.name()
-                ))
-                .hint("allow refresh tokens for this client at the provider, and ask for `offline_access`"));
-        };
-        // A refresh token whose successor cannot be stored must not be spent.
-        self.store.probe()?;
-        block_on(self.exchange_and_commit(refresh_token, has_token))?
-    }
-
-    async fn exchange_and_commit(&mut self, refresh_token: Secret, has_token: bool) -> Result<CachedToken> {
-        let http = self.session.http()?;
-        let (identity, endpoint) = tokio::select! {
-            biased;
-            stop = signals::interrupted() => return Err(stop),
-            prepared = self.prepare(&http) => prepared?,
-        };
-
-        // From here on Ctrl-C and SIGTERM wait: between the provider's answer and our commit the only copy of the new
-        // refresh token is in this process.
-        let held = Held::new()?;
-        info!(session = %self.session.id, token = %refresh_token.log_id(), "refreshing");
-        let mut answer =
-            token::refresh(&http, &identity, &endpoint, &refresh_token, &self.session.settings.resource).await;
-        let pause = match &answer {
-            // The answer is lost, not the session: within the usual 30 s of grace the same token is accepted again.
-            Err(Fault::Unavailable { outcome: Outcome::Lost, .. }) => Some(Duration::ZERO),
-            // A provider that names a later moment (`Retry-After`) is believed.
-            Err(Fault::Unavailable { outcome: Outcome::ServerError, retry_after, .. })
-                if !has_token && retry_after.is_none_or(|seconds| seconds <= PAUSE_AFTER_5XX.as_secs()) =>
-            {
-                Some(PAUSE_AFTER_5XX)
-            }
-            _ => None,
-        };
-        if let Some(pause) = pause {
-            debug!("no answer to the refresh; asking once more");
-            tokio::time::sleep(pause).await;
-            answer = token::refresh(&http, &identity, &endpoint, &refresh_token, &self.session.settings.resource).await;
-        }
-        let result = match answer {
-            Ok(answer) => self.commit(answer),
-            Err(Fault::Broken { what, why, successor: Some(successor) }) => {
-                // Useless but for this: the token that was spent for the answer is not accepted again.
-                self.keep(Some(successor), unix_now())?;
-                Err(self.session.explain(Doing::Renewal, Fault::broken(what, why)))
-            }
-            Err(fault) => Err(self.failed(fault, &refresh_token, pause.is_some())?),
-        };
-        held.release().await?;
-        result
-    }
-
-    /// Where to send the refresh token, and as whom.
-    async fn prepare(&mut self, http: &Http) -> Result<(ClientIdentity, Url)> {
-        self.refresh_endpoints(http).await?;
-        let identity = self.session.identity(self.record.endpoints.client_secret_in_body).await?;
-        Ok((identity, parse(&self.record.endpoints.token)?))
-    }
-
-    /// Asks for the metadata again when what the record knows is old.
-    ///
-    /// Where no document comes (an error page, a redirect, a certificate that does not fit) the known endpoints do: that
-    /// can be anybody's doing between here and the provider, who gains nothing by it, as the refresh token goes out over
-    /// a connection of its own, whose certificate is verified again. A document that comes is the provider's word, and if
-    /// it names another issuer or an endpoint that breaks a rule, something is wrong at the place where tokens are made.
-    async fn refresh_endpoints(&mut self, http: &Http) -> Result<()> {
-        if unix_now().saturating_sub(self.record.endpoints.fetched_at) < METADATA_MAX_AGE {
-            return Ok(());
-        }
-        let issuer = &self.session.settings.issuer;
-        let document = match metadata::fetch(http, issuer).await {
-            Ok(document) => document,
-            Err(fault) => {
-                debug!(%fault, "no metadata; keeping the known endpoints");
-                return Ok(());
-            }
-        };
-        match metadata::judge(issuer, &document.body) {
-            Ok(provider) => {
-                self.session.check_endpoints(&provider)?;
-                self.record.endpoints = endpoints(&provider);
-            }
-            // Not a document after all, or one of a provider that cannot do what a sign-in needs and a renewal does not.
-            Err(fault @ (Fault::Unavailable { .. } | Fault::Unsupported { .. })) => {
-                debug!(%fault, "no use of the metadata; keeping the known endpoints");
-            }
-            Err(fault) => return Err(self.session.explain(Doing::Renewal, fault)),
-        }
-        Ok(())
-    }
-
-    /// Stores the successor, then judges, then caches.
-    fn commit(&mut self, answer: TokenResponse) -> Result<CachedToken> {
-        let session = self.session;
-        if let Some(scopes) = &answer.scopes {
-            self.record.granted_scopes = scopes.clone();
-        }
-        self.keep(answer.refresh_token.clone(), answer.clock.local)?;
-
-        if let Some(id_token) = &answer.id_token {
-            let record = &self.record;
-            if let Err(fault) =
-                id_token::unchanged(id_token, &record.issuer, &record.subject, &record.id_token_audience)
-            {
-                // Whatever the next answer says of itself, this is not the session that the person signed in to.
-                self.end(fault.to_string())?;
-                return Err(session.explain(Doing::Renewal, fault).hint(format!("run `{}`", session.command("login"))));
-            }
-        }
-        let (token, remarks) = hand_out(session, &answer, &self.record)?;
-        // Said aloud at sign-in; a prompt that renews once an hour must not repeat it for ever.
-        remarks.iter().for_each(|remark| debug!(remark, "about the token"));
-        keep_token(&self.store, session, &token);
-
-        self.entry.generation = self.record.generation;
-        self.entry.renewed_at = self.record.renewed_at;
-        self.entry.access_expires_at = token.expires_at;
-        self.entry.not_before = None;
-        index::write(&session.state_dir, &session.id, &self.entry)?;
-        info!(session = %session.id, generation = self.record.generation, id_token = answer.id_token.is_some(), "renewed");
-        Ok(token)
-    }
-
-    /// Commits the next generation of the session. No successor means that the old refresh token stays good (RFC 6749 §6).
-    fn keep(&mut self, successor: Option<Secret>, now: u64) -> Result<()> {
-        self.record.generation += 1;
-        self.record.renewed_at = now;
-        if let Some(successor) = successor {
-            self.record.refresh_token = Some(successor);
-        }
-        self.store.save(&self.record).map_err(|error| {
-            error.hint(format!(
-                "the provider has already replaced the refresh token; run `{}`",
-                self.session.command("login")
-            ))
-        })
-    }
-
-    /// Ends the session for everybody. The access token is left to its expiry: it is as good as before, and a server
-    /// would still take it.
-    fn end(&mut self, reason: String) -> Result<()> {
-        self.store.delete()?;
-        self.entry.ended = Some(Ended { at: unix_now(), reason });
-        index::write(&self.session.state_dir, &self.session.id, &self.entry)
-    }
-
-    /// What a failed refresh means, recorded under the lock so that those who wait do not each present a dead token.
-    fn failed(&mut self, fault: Fault, presented: &Secret, replayed: bool) -> Result<Error> {
-        let session = self.session;
-        match &fault {
-            Fault::Refused { error, .. } if ends_session(error) => {
-                // Somebody who does not share our lock may have been faster: another machine, a restored home.
-                if let Some(stored) = self.store.load()?.and_then(|record| record.refresh_token)
-                    && stored.expose() != presented.expose()
-                {
-                    return Ok(Error::new(Kind::Unavailable, "another program renewed this session at the same time")
-                        .hint("run the command again"));
-                }
-                let mut reason = fault.to_string();
-                if replayed {
-                    reason.push_str("; the answer to a first request had been lost, and the provider had already replaced the token");
-                }
-                self.end(format!("the provider says {reason}"))?;
-                Ok(session
-                    .login_required(format!("the session for {} has ended", session.name()))
-                    .because_of(format!("the provider says {reason}")))
-            }
-            Fault::Unavailable { retry_after: Some(seconds), .. } => {
-                self.entry.not_before = Some(unix_now() + seconds);
-                index::write(&session.state_dir, &session.id, &self.entry)?;
-                Ok(session.explain(Doing::Renewal, fault))
-            }
-            _ => Ok(session.explain(Doing::Renewal, fault)),
-        }
+/// That nobody has asked to be left alone for now.
+fn nobody_asked_to_wait(entry: &IndexEntry) -> Result<()> {
+    // No provider is believed for longer, so a later moment was noted while this computer's clock was wrong.
+    let left = entry.not_before.and_then(|at| at.checked_sub(unix_now()));
+    match left.filter(|left| (1..=RETRY_AFTER_MAX).contains(left)) {
+        None => Ok(()),
+        Some(left) => Err(Error::new(Kind::Unavailable, "the provider has asked not to be called for a while")
+            .hint(format!("try again in {left} s"))),
     }
 }
 
-/// The answers that say "a person must sign in again" (RFC 6749 §5.2, OIDC Core §3.1.2.6). Nothing else ends a session.
-fn ends_session(error: &str) -> bool {
-    matches!(error, "invalid_grant" | "interaction_required" | "consent_required" | "login_required")
-}
-
-fn parse(url: &str) -> Result<Url> {
-    Url::parse(url).map_err(|_| Error::new(Kind::Store, "the stored session names a token endpoint that is not a URL"))
+/// How long to wait before the same is asked once more; `None` where that is of no use.
+fn pause_before_another(fault: &Fault, has_token: bool) -> Option<Duration> {
+    match fault {
+        // The answer is lost, not the session: within the usual 30 s of grace the same token is accepted again.
+        Fault::Unavailable { outcome: Outcome::Lost, .. } => Some(Duration::ZERO),
+        // A provider that names a later moment (`Retry-After`) is believed.
+        Fault::Unavailable { outcome: Outcome::ServerError, retry_after, .. }
+            if !has_token && retry_after.is_none_or(|seconds| seconds <= PAUSE_AFTER_5XX.as_secs()) =>
+        {
+            Some(PAUSE_AFTER_5XX)
+        }
+        _ => None,
+    }
 }

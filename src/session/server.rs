@@ -55,7 +55,7 @@ pub fn target<'a>(settings: &'a Settings, uri: &'a Uri) -> Target<'a> {
 /// `Kind::RuleBroken` where the server says another thing than what was accepted; `Kind::LoginRequired` where nobody can be
 /// asked; `Kind::Denied` where the person says no.
 pub fn learn(settings: &Settings, consent: Consent, ui: &Ui) -> Result<()> {
-    let Some(uri) = &settings.uri else { return Ok(()) };
+    let Some(uri) = settings.uri.as_ref().filter(|_| !settings.kind.is_program()) else { return Ok(()) };
     let named_otherwise = |key| !matches!(settings.origin(key), Origin::Server | Origin::BuiltIn);
     if named_otherwise("issuer") && named_otherwise("client_id") {
         return Ok(());

@@ -240,7 +240,7 @@ impl Session<'_> {
         };
         let (token, remarks) = hand_out(self, &response, &record)?;
         store.save(&record)?;
-        keep_token(store, self, &token);
+        keep_token(Some(store), self, &token);
         index::write(
             &self.state_dir,
             &self.id,

@@ -13,15 +13,18 @@ use crate::oidc::logout;
 use crate::oidc::token::{self, ClientIdentity, TokenKind};
 use crate::oidc::{Fault, Outcome};
 use crate::secret::Secret;
+use crate::settings::SessionKind;
 use crate::store::cache;
 use crate::store::index::{self, Ended};
 use crate::store::lock;
-use crate::store::{SessionRecord, Store};
+use crate::store::{Backend, SessionRecord, Store};
 
 /// What became of a session.
 pub struct SignedOut {
     /// There was a session, and it is forgotten.
     pub forgotten: bool,
+    /// Whose session it was.
+    pub kind: SessionKind,
     /// `None` for a session of which nothing could be read and that no profile describes.
     pub issuer: Option<String>,
     pub revocation: Revocation,
@@ -51,6 +54,7 @@ impl Session<'_> {
             cache::clear(&self.id);
             Ok(SignedOut {
                 forgotten: false,
+                kind: self.settings.kind,
                 issuer: self.issuer_if_known(),
                 revocation: Revocation::NothingToRevoke,
                 end_session_url: None,
@@ -86,7 +90,7 @@ impl Session<'_> {
             )
         });
         let issuer = record.map(|record| record.issuer).or_else(|| self.issuer_if_known());
-        Ok(SignedOut { forgotten: true, issuer, revocation, end_session_url })
+        Ok(SignedOut { forgotten: true, kind: self.settings.kind, issuer, revocation, end_session_url })
     }
 
     /// Ends the session in the index, and finds the stores that hold it; `None` if there is none. With them comes what kept
@@ -97,6 +101,9 @@ impl Session<'_> {
                 // From here on the session is over for everybody who looks, even if we are killed half-way.
                 entry.ended = Some(Ended { at: unix_now(), reason: "you signed out".to_owned() });
                 index::write(&self.state_dir, &self.id, &entry)?;
+                if entry.backend == Backend::Nowhere {
+                    return Ok(Some((Vec::new(), None)));
+                }
                 Ok(Some((vec![self.open_store(Some(entry.backend))?], None)))
             }
             // A record without an entry is no session, but it is a refresh token.

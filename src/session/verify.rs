@@ -5,7 +5,7 @@ use crate::clock::unix_now;
 use crate::error::{Error, Kind, Result};
 use crate::mongo::client::Verified;
 use crate::mongo::uri::Uri;
-use crate::oidc::access_token::{self, Expectation};
+use crate::oidc::access_token;
 use crate::store::cache::CachedToken;
 use crate::ui::foreign;
 
@@ -39,12 +39,13 @@ impl Session<'_> {
     fn explain_refused_token(&self, uri: &Uri, token: &CachedToken) -> Error {
         let mut error =
             Error::new(Kind::Denied, format!("`{}` refused the token: authentication failed", foreign(&uri.server())));
-        let expected = Expectation { issuer: &token.issuer, audience: &token.audience };
-        for reason in access_token::refused_by_servers(&token.token, &expected, unix_now()) {
+        for reason in access_token::refused_by_servers(&token.token, &self.expectation(), unix_now()) {
             error = error.because_of(reason);
         }
-        // A server names one provider of people; a token of another is no good there.
-        if let Ok(info) = server::discover(self.settings, uri) {
+        // A server names one provider of people; a token of another is no good there. Of programs it says nothing.
+        if !self.settings.kind.is_program()
+            && let Ok(info) = server::discover(self.settings, uri)
+        {
             if info.issuer != token.issuer {
                 let (theirs, ours) = (foreign(&info.issuer), foreign(&token.issuer));
                 error = error.because_of(format!("it trusts the issuer `{theirs}`, and this token is from `{ours}`"));

@@ -3,7 +3,7 @@
 use super::file::Config;
 use super::layers::Layers;
 use super::schema::{self, Input, Setting};
-use super::{Settings, values};
+use super::{Settings, kind, values};
 use crate::error::{Error, Kind, Result};
 use crate::mongo::uri::{Uri, is_connection_string, of_hosts};
 use crate::ui::{foreign, nearest, shell_quoted};
@@ -30,18 +30,28 @@ impl Layers<'_> {
         };
         // A profile that nobody named stands for its own issuer. Were it used for another, that one would be sent the
         // profile's client secret, and its tokens would be checked against the profile's audience.
-        // Nor does it stand for a server that it does not name, which may have another provider.
-        let other = |setting: &'static Setting, same: fn(&str, &str) -> bool| -> Result<bool> {
+        // Nor does it stand for a server that it does not name, which may have another provider, nor a person's for a
+        // program.
+        let other = |setting: &'static Setting, same: &dyn Fn(&str, &str) -> bool| -> Result<bool> {
             let given = match self.request.flags.iter().find(|(given, ..)| std::ptr::eq(*given, setting)) {
                 Some((.., values)) => values.last().cloned(),
                 None => self.variable(setting.env)?,
             };
-            let own = section.get(setting).or_else(|| config.defaults.get(setting)).map(|item| &item.input);
-            Ok(given.is_some_and(|given| !matches!(own, Some(Input::Text(own)) if same(own, &given))))
+            let own = match section.get(setting).or_else(|| config.defaults.get(setting)).map(|item| &item.input) {
+                Some(Input::Text(own)) => Some(own.as_ref()),
+                _ => setting.default,
+            };
+            Ok(given.is_some_and(|given| !own.is_some_and(|own| same(own, &given))))
         };
-        let same_server =
-            |a: &str, b: &str| matches!((Uri::parse(a), Uri::parse(b)), (Ok(a), Ok(b)) if a.server() == b.server());
-        let is_other = other(&schema::ISSUER, |a, b| a == b)? || other(&schema::URI, same_server)?;
+        // One that names a cloud's identity has tokens of its own.
+        let platform = |uri: &Uri| uri.names_a_platform().then(|| uri.built_in());
+        let same_server = |a: &str, b: &str| {
+            let same = |a: &Uri, b: &Uri| a.server() == b.server() && platform(a) == platform(b);
+            matches!((Uri::parse(a), Uri::parse(b)), (Ok(a), Ok(b)) if same(&a, &b))
+        };
+        let is_other = other(&schema::ISSUER, &|a, b| a == b)?
+            || other(&schema::KIND, &|a, b| a == b)?
+            || other(&schema::URI, &same_server)?;
         Ok((!is_other).then(|| name.to_owned()))
     }
 
@@ -84,8 +94,14 @@ impl Layers<'_> {
     /// The settings with issuer and client id, or what to type to give them.
     pub fn complete(&self) -> Result<Settings> {
         let settings = self.compose()?;
+        kind::check(&settings)?;
         if settings.is_complete() {
             return Ok(settings);
+        }
+        // Nothing else says which session is meant, so a driver's own way is.
+        let as_drivers_do = self.compose_as_drivers_do()?;
+        if as_drivers_do.kind.is_program() {
+            return kind::check(&as_drivers_do).map(|()| as_drivers_do);
         }
         if let Some(uri) = &settings.uri {
             let server = foreign(&uri.server());

@@ -6,9 +6,10 @@ use std::path::Path;
 
 use super::file::{Config, Section};
 use super::schema::{self, Input, Setting, Shape};
-use super::{Origin, Request, Settings};
+use super::{Origin, Request, Settings, kind};
 use crate::error::{Error, Kind, Result};
-use crate::mongo::uri::Uri;
+use crate::mongo::uri::{BuiltIn, Uri};
+use crate::store::SessionKind;
 use crate::store::pins::Pin;
 
 /// The sources of values.
@@ -23,14 +24,22 @@ pub struct Layers<'a> {
 
 impl Layers<'_> {
     /// The settings; issuer and client id are empty where nobody gave them.
+    ///
+    /// `ENVIRONMENT` of a connection string counts where it names a platform. `k8s` and `test` are left out: `exec` and
+    /// `mdb-login uri` write them into strings for the sessions of people, see [`Self::compose_as_drivers_do`].
     pub fn compose(&self) -> Result<Settings> {
-        self.compose_unless(Err)
+        self.compose_unless(Uri::names_a_platform, Err)
+    }
+
+    /// As [`Self::compose`], with all that a connection string says for drivers that get tokens by themselves.
+    pub fn compose_as_drivers_do(&self) -> Result<Settings> {
+        self.compose_unless(|_| true, Err)
     }
 
     /// The settings as far as they are right, and everything that is wrong: in its place is what is built in.
     pub fn compose_what_is_right(&self) -> (Settings, Vec<Error>) {
         let mut wrong = Vec::new();
-        let settings = self.compose_unless(|error| {
+        let settings = self.compose_unless(Uri::names_a_platform, |error| {
             wrong.push(error);
             Ok(())
         });
@@ -38,8 +47,9 @@ impl Layers<'_> {
         (settings.unwrap_or_else(|_| Settings::blank()), wrong)
     }
 
-    /// `stop` hears of each mistake, and says whether it is the end.
-    fn compose_unless(&self, mut stop: impl FnMut(Error) -> Result<()>) -> Result<Settings> {
+    /// `counts`: whether what the connection string says for drivers does. `stop` hears of each mistake, and says whether it
+    /// is the end.
+    fn compose_unless(&self, counts: fn(&Uri) -> bool, mut stop: impl FnMut(Error) -> Result<()>) -> Result<Settings> {
         // Somebody who sets this believes that it works, and has put a secret where every child process sees it.
         if (self.environment)("MDB_LOGIN_CLIENT_SECRET").is_some() {
             let what = "`MDB_LOGIN_CLIENT_SECRET` is not read: every child process would see the secret";
@@ -54,9 +64,10 @@ impl Layers<'_> {
             Err(error) => stop(error)?,
         }
         let profile = settings.profile.as_deref().zip(self.config).and_then(|(name, config)| config.profile(name));
-        let mut pin = None;
+        let (mut pin, mut built_in) = (None, None);
         for setting in schema::ALL {
-            match self.apply_strongest(setting, profile, pin.as_ref(), &mut settings) {
+            let said = Said { profile, built_in: built_in.as_ref(), pin: pin.as_ref() };
+            match self.apply_strongest(setting, said, &mut settings) {
                 Ok(Some(origin)) => settings.origins.push((setting.key, origin)),
                 Ok(None) => {}
                 Err(error) => {
@@ -64,7 +75,7 @@ impl Layers<'_> {
                     apply_default(setting, &mut settings)?;
                 }
             }
-            // First in the table, because the others may hang on it.
+            // First in the table, with `kind`, because the others may hang on it.
             if std::ptr::eq(*setting, &schema::URI)
                 && let Some(uri) = &settings.uri
             {
@@ -72,9 +83,16 @@ impl Layers<'_> {
                     Ok(accepted) => pin = accepted,
                     Err(error) => stop(error)?,
                 }
+                match if counts(uri) { uri.built_in() } else { Ok(None) } {
+                    Ok(said) => built_in = said,
+                    Err(reason) => stop(Error::new(Kind::Usage, format!("the connection string {reason}")))?,
+                }
             }
         }
-        if settings.audience.is_empty() {
+        if settings.kind.is_program() {
+            // They speak of a person, who is not there; Entra ID refuses them beside an application's own scope.
+            settings.scopes.list.retain(|scope| scope != "openid" && scope != "offline_access");
+        } else if settings.audience.is_empty() {
             settings.audience.clone_from(&settings.client_id);
         }
         settings.scopes.is_default = matches!(settings.origin(schema::SCOPE.key), Origin::BuiltIn | Origin::Server);
@@ -85,8 +103,7 @@ impl Layers<'_> {
     fn apply_strongest(
         &self,
         setting: &'static Setting,
-        profile: Option<&Section<'_>>,
-        pin: Option<&Pin>,
+        Said { profile, built_in, pin }: Said<'_>,
         settings: &mut Settings,
     ) -> Result<Option<Origin>> {
         if let Some((_, flag, values)) = self.request.flags.iter().find(|(given, ..)| std::ptr::eq(*given, setting)) {
@@ -101,9 +118,12 @@ impl Layers<'_> {
                 .and_then(|input| apply(setting, input, Origin::Env(setting.env), settings))
                 .map_err(|reason| bad_variable(setting.env, &reason));
         }
+        // What nobody has said of this session alone counts only where it means something. `kind` comes before those.
+        let takes = kind::takes(settings.kind, setting);
         if let Some(config) = self.config {
             let origins = [Origin::Profile, Origin::Defaults];
-            for (section, origin) in [profile, Some(&config.defaults)].into_iter().zip(origins) {
+            let defaults = Some(&config.defaults).filter(|_| takes);
+            for (section, origin) in [profile, defaults].into_iter().zip(origins) {
                 let Some(item) = section.and_then(|section| section.get(setting)) else { continue };
                 let (line, _) = config.source().position(item.offset);
                 return stored_path(setting, &item.input)
@@ -120,6 +140,14 @@ impl Layers<'_> {
                 .and_then(|input| apply(setting, input, Origin::Env("BROWSER"), settings))
                 .map_err(|reason| bad_variable("BROWSER", &reason));
         }
+        if let Some(built_in) = built_in
+            && let Some(input) = self.said_by_uri(built_in, setting, settings.kind)?
+        {
+            let what = |reason| Error::new(Kind::Usage, format!("the connection string's `{}` {reason}", setting.key));
+            return apply(setting, input, Origin::Uri, settings).map_err(what);
+        }
+        // A server speaks of the provider of people.
+        let pin = pin.filter(|_| !settings.kind.is_program());
         if let Some(input) = pin.and_then(|pin| said_by_server(pin, setting)) {
             let what = |reason| Error::new(Kind::RuleBroken, format!("the server's `{}` {reason}", setting.key));
             return apply(setting, input, Origin::Server, settings).map_err(what);
@@ -131,6 +159,55 @@ impl Layers<'_> {
     pub fn variable(&self, name: &'static str) -> Result<Option<String>> {
         let Some(value) = (self.environment)(name) else { return Ok(None) };
         value.into_string().map(Some).map_err(|_| bad_variable(name, "is not UTF-8"))
+    }
+}
+
+/// What is said elsewhere than by the person, weakest last.
+#[derive(Clone, Copy)]
+struct Said<'a> {
+    profile: Option<&'a Section<'a>>,
+    built_in: Option<&'a BuiltIn>,
+    pin: Option<&'a Pin>,
+}
+
+impl Layers<'_> {
+    /// What a driver would take from the connection string. Beside the kind, it counts only if that is still the kind.
+    fn said_by_uri<'b>(
+        &self,
+        built_in: &'b BuiltIn,
+        setting: &Setting,
+        kind: SessionKind,
+    ) -> Result<Option<Input<'b>>> {
+        let own_kind = match built_in {
+            BuiltIn::Azure { .. } => SessionKind::AzureManagedIdentity,
+            BuiltIn::Gcp { .. } => SessionKind::Gcp,
+            BuiltIn::K8s => SessionKind::Kubernetes,
+            BuiltIn::Test => SessionKind::File,
+        };
+        if std::ptr::eq(setting, &schema::KIND) {
+            return Ok(Some(Input::Text(own_kind.name().into())));
+        }
+        Ok(match built_in {
+            _ if kind != own_kind => None,
+            BuiltIn::Azure { resource, .. } if std::ptr::eq(setting, &schema::RESOURCE) => {
+                Some(Input::List(vec![resource.as_str().into()]))
+            }
+            BuiltIn::Azure { client_id: Some(id), .. } if std::ptr::eq(setting, &schema::IDENTITY) => {
+                Some(Input::Text(format!("client_id:{id}").into()))
+            }
+            BuiltIn::Gcp { audience } if std::ptr::eq(setting, &schema::AUDIENCE) => {
+                Some(Input::Text(audience.as_str().into()))
+            }
+            BuiltIn::Test if std::ptr::eq(setting, &schema::SOURCE_FILE) => {
+                let path = self.variable("OIDC_TOKEN_FILE")?.filter(|path| !path.is_empty());
+                let missing = || {
+                    let what = "the connection string asks for the token in `OIDC_TOKEN_FILE`, which is not set";
+                    Error::new(Kind::Config, what)
+                };
+                Some(Input::Text(path.ok_or_else(missing)?.into()))
+            }
+            _ => None,
+        })
     }
 }
 
@@ -150,7 +227,7 @@ pub fn said_by_server<'p>(pin: &'p Pin, setting: &Setting) -> Option<Input<'p>> 
 }
 
 fn apply_default(setting: &'static Setting, settings: &mut Settings) -> Result<()> {
-    let Some(default) = setting.default else { return Ok(()) };
+    let Some(default) = setting.default.filter(|_| kind::takes(settings.kind, setting)) else { return Ok(()) };
     let input = setting.shape.read_text(default);
     input
         .and_then(|input| apply(setting, input, Origin::BuiltIn, settings).map(drop))
@@ -198,9 +275,10 @@ fn bad_variable(name: &str, reason: &str) -> Error {
 
 #[cfg(test)]
 mod tests {
-    use super::super::file::Source;
-    use super::super::{BrowserChoice, ClientSecretSource};
+    use super::super::BrowserChoice;
+    use super::super::file;
     use super::*;
+    use crate::secret::source::Source;
 
     const FILE: &str = "\
 default_profile = 'prod'
@@ -226,7 +304,7 @@ timeout = '2m'
         flags: &[(&'static Setting, &str)],
         how: impl FnOnce(&Layers<'_>) -> T,
     ) -> T {
-        let source = Source::new("config.toml".into(), file.into()).unwrap();
+        let source = file::Source::new("config.toml".into(), file.into()).unwrap();
         let config = source.parse().unwrap();
         let mut request = Request::default();
         for (setting, value) in flags {
@@ -310,11 +388,11 @@ timeout = '2m'
     #[test]
     fn a_secret_comes_from_one_place() {
         let both = "[profile.prod]\nissuer = 'https://a'\nclient_id = 'c'\nclient_secret_command = 'pass a'\n";
-        let command = Some(ClientSecretSource::Command(vec!["pass".into(), "a".into()]));
+        let command = Some(Source::Command(vec!["pass".into(), "a".into()]));
         assert_eq!(resolve(both, &[], &[]).unwrap().client_secret, command);
         let file = [("MDB_LOGIN_CLIENT_SECRET_FILE", "/s")];
         let settings = resolve(both, &file, &[]).unwrap();
-        assert_eq!(settings.client_secret, Some(ClientSecretSource::File("/s".into())));
+        assert_eq!(settings.client_secret, Some(Source::File("/s".into())));
         assert_eq!(settings.origin("client_secret_command"), &Origin::BuiltIn);
         let weaker = format!("[defaults]\nclient_secret_file = '/s'\n{both}");
         let settings = resolve(&weaker, &[], &[]).unwrap();

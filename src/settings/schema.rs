@@ -6,14 +6,16 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use toml::de::DeValue;
 
 use super::Settings;
-use super::values::{self, BrowserChoice, ClientSecretSource, FlowChoice, Reason};
-use crate::store::StoreChoice;
+use super::values::{self, AssertionAudience, BrowserChoice, FlowChoice, Reason};
+use crate::secret::source::Source;
+use crate::store::{SessionKind, StoreChoice};
 
 /// One row of the table.
 pub struct Setting {
@@ -64,6 +66,21 @@ impl Setting {
     pub(super) fn means(&self, input: &Input<'_>, settings: &Settings) -> bool {
         let mut alone = Settings::blank();
         (self.apply)(&mut alone, input.clone()).is_ok() && self.show(&alone) == self.show(settings)
+    }
+
+    /// The value in effect as the environment has it; `None` where there is none.
+    pub fn text(&self, settings: &Settings) -> Option<String> {
+        match self.show(settings) {
+            Value::String(text) => Some(text),
+            Value::Array(words) => {
+                let words: Vec<&str> = words.iter().filter_map(Value::as_str).collect();
+                let quoted = || shlex::try_join(words.iter().copied()).ok();
+                Some(if self.shape == Shape::Command { quoted()? } else { words.join(" ") })
+            }
+            Value::Bool(on) => Some(on.to_string()),
+            Value::Number(number) => Some(number.to_string()),
+            Value::Null | Value::Object(_) => None,
+        }
     }
 
     /// Whether `input` would be accepted, other settings aside.
@@ -303,6 +320,10 @@ settings! {
         "Connection string of a MongoDB server, which is asked for the provider",
         apply |s, i| { s.uri = Some(values::uri(&i.text()?)?); Ok(()) },
         show |s| json!(s.uri.as_ref().map(ToString::to_string)) }
+    KIND { "kind", Shape::Choice(&SessionKind::NAMES), Some("--kind"), "MDB_LOGIN_KIND", default "workforce",
+        "Whose session it is: a person's (`workforce`), or a program's, by where it gets tokens",
+        apply |s, i| { s.kind = SessionKind::named(&i.text()?).ok_or("is not a kind")?; Ok(()) },
+        show |s| json!(s.kind.name()) }
     ISSUER { "issuer", Shape::Text, Some("--issuer"), "MDB_LOGIN_ISSUER", default None,
         "Issuer URL of the identity provider",
         apply |s, i| { s.issuer = values::issuer(&i.text()?)?; Ok(()) },
@@ -312,13 +333,13 @@ settings! {
         apply |s, i| { s.client_id = values::client_id(&i.text()?)?; Ok(()) },
         show |s| text(Some(&s.client_id)) }
     AUDIENCE { "audience", Shape::Text, Some("--audience"), "MDB_LOGIN_AUDIENCE", default None,
-        "Audience that access tokens must be for; the client id unless set",
+        "Audience that tokens must be for; the client id unless set, and a program's choice",
         apply |s, i| { s.audience = values::text(&i.text()?, 1024)?; Ok(()) },
         show |s| text(Some(&s.audience)) }
     SCOPE { "scope", Shape::Words, Some("--scope"), "MDB_LOGIN_SCOPE", default "openid offline_access",
         "Scope to ask for; may be repeated",
         apply |s, i| { s.scopes.list = values::scopes(&i.list()?)?; Ok(()) },
-        show |s| json!(s.scopes.list) }
+        show |s| list(&s.scopes.list) }
     RESOURCE { "resource", Shape::Words, Some("--resource"), "MDB_LOGIN_RESOURCE", default None,
         "Resource indicator to ask for (RFC 8707); may be repeated",
         apply |s, i| { s.resource = values::resources(&i.list()?)?; Ok(()) },
@@ -331,18 +352,61 @@ settings! {
     CLIENT_SECRET_FILE { "client_secret_file", Shape::Path, Some("--client-secret-file"), "MDB_LOGIN_CLIENT_SECRET_FILE",
         default None,
         "File that holds the client secret, if the provider insists on one",
-        apply |s, i| { s.client_secret = Some(ClientSecretSource::File(values::path(&i.text()?)?)); Ok(()) },
+        apply |s, i| { s.client_secret = Some(Source::File(values::path(&i.text()?)?)); Ok(()) },
         show |s| match &s.client_secret {
-            Some(ClientSecretSource::File(path)) => json!(path.to_string_lossy()),
+            Some(Source::File(path)) => json!(path.to_string_lossy()),
             _ => Value::Null,
         } }
     CLIENT_SECRET_COMMAND { "client_secret_command", Shape::Command, None, "MDB_LOGIN_CLIENT_SECRET_COMMAND", default None,
         "Command that prints the client secret, within 30 s",
-        apply |s, i| { s.client_secret = Some(ClientSecretSource::Command(values::command(&i.list()?)?)); Ok(()) },
+        apply |s, i| { s.client_secret = Some(Source::Command(values::command(&i.list()?)?)); Ok(()) },
         show |s| match &s.client_secret {
-            Some(ClientSecretSource::Command(words)) => json!(words),
+            Some(Source::Command(words)) => json!(words),
             _ => Value::Null,
         } }
+    CLIENT_KEY_FILE { "client_key_file", Shape::Path, Some("--client-key-file"), "MDB_LOGIN_CLIENT_KEY_FILE", default None,
+        "PEM file of the RSA key by which a program proves to be the client, without a secret",
+        apply |s, i| { s.client_key_file = Some(values::path(&i.text()?)?); Ok(()) },
+        show |s| path(s.client_key_file.as_ref()) }
+    CLIENT_CERTIFICATE_FILE { "client_certificate_file", Shape::Path, Some("--client-certificate-file"),
+        "MDB_LOGIN_CLIENT_CERTIFICATE_FILE", default None,
+        "PEM file of that key's certificate, where the provider knows the key by its thumbprint",
+        apply |s, i| { s.client_certificate_file = Some(values::path(&i.text()?)?); Ok(()) },
+        show |s| path(s.client_certificate_file.as_ref()) }
+    CLIENT_KEY_ID { "client_key_id", Shape::Text, Some("--client-key-id"), "MDB_LOGIN_CLIENT_KEY_ID", default None,
+        "Id (`kid`) by which the provider knows that key",
+        apply |s, i| { s.client_key_id = Some(values::text(&i.text()?, 256)?); Ok(()) },
+        show |s| text(s.client_key_id.as_ref()) }
+    CLIENT_ASSERTION_AUDIENCE { "client_assertion_audience", Shape::Choice(&AssertionAudience::NAMES), None,
+        "MDB_LOGIN_CLIENT_ASSERTION_AUDIENCE", default None,
+        "Whom what that key signs is for: the `token_endpoint` unless set, or the `issuer`",
+        apply |s, i| {
+            let issuer = i.text()? == AssertionAudience::Issuer.name();
+            s.client_assertion_audience =
+                Some(if issuer { AssertionAudience::Issuer } else { AssertionAudience::TokenEndpoint });
+            Ok(())
+        },
+        show |s| json!(s.client_assertion_audience.map(AssertionAudience::name)) }
+    IDENTITY { "identity", Shape::Text, Some("--identity"), "MDB_LOGIN_IDENTITY", default None,
+        "Which of the platform's identities a program has; the form depends on the kind",
+        apply |s, i| { s.identity = Some(values::identity(&i.text()?)?); Ok(()) },
+        show |s| json!(s.identity.as_ref().map(ToString::to_string)) }
+    CREDENTIALS_FILE { "credentials_file", Shape::Path, Some("--credentials-file"), "MDB_LOGIN_CREDENTIALS_FILE", default None,
+        "Google service account key (JSON), in place of the metadata server",
+        apply |s, i| { s.credentials_file = Some(values::path(&i.text()?)?); Ok(()) },
+        show |s| path(s.credentials_file.as_ref()) }
+    IMPERSONATE { "impersonate", Shape::Text, Some("--impersonate"), "MDB_LOGIN_IMPERSONATE", default None,
+        "Google service account whose tokens are asked for, by its e-mail address",
+        apply |s, i| { s.impersonate = Some(values::account(&i.text()?)?); Ok(()) },
+        show |s| text(s.impersonate.as_ref()) }
+    SOURCE_FILE { "source_file", Shape::Path, Some("--source-file"), "MDB_LOGIN_SOURCE_FILE", default None,
+        "File that holds a program's token, kept fresh by something else",
+        apply |s, i| { s.source_file = Some(values::path(&i.text()?)?); Ok(()) },
+        show |s| path(s.source_file.as_ref()) }
+    SOURCE_COMMAND { "source_command", Shape::Command, Some("--source-command"), "MDB_LOGIN_SOURCE_COMMAND", default None,
+        "Command that prints a program's token, within 30 s",
+        apply |s, i| { s.source_command = values::command(&i.list()?)?; Ok(()) },
+        show |s| list(&s.source_command) }
     FLOW { "flow", Shape::Choice(&["browser", "device"]), Some("--device"), "MDB_LOGIN_FLOW", default "browser",
         "How to sign in: `browser`, or `device` for a code to type on another device",
         apply |s, i| {
@@ -430,7 +494,7 @@ settings! {
     CA_FILE { "ca_file", Shape::Path, Some("--ca-file"), "MDB_LOGIN_CA_FILE", default None,
         "PEM file of further certificate authorities to trust",
         apply |s, i| { s.ca_file = Some(values::path(&i.text()?)?); Ok(()) },
-        show |s| json!(s.ca_file.as_ref().map(|path| path.to_string_lossy())) }
+        show |s| path(s.ca_file.as_ref()) }
     PROXY { "proxy", Shape::Text, Some("--proxy"), "MDB_LOGIN_PROXY", default None,
         "Proxy to reach the provider through, instead of the system's",
         apply |s, i| { s.proxy = Some(values::proxy(&i.text()?)?); Ok(()) },
@@ -454,6 +518,10 @@ fn text(text: Option<&String>) -> Value {
     text.filter(|text| !text.is_empty()).map_or(Value::Null, |text| json!(text))
 }
 
+fn path(path: Option<&PathBuf>) -> Value {
+    json!(path.map(|path| path.to_string_lossy()))
+}
+
 fn list(items: &[String]) -> Value {
     if items.is_empty() { Value::Null } else { json!(items) }
 }
@@ -475,7 +543,11 @@ mod tests {
                 "nonce" => Some("--no-nonce".to_owned()),
                 "flow" => Some("--device".to_owned()),
                 "allowed_host" => Some("--trust-host".to_owned()),
-                "client_secret_command" | "device_fallback" | "insecure_server" | "endpoint_host" => None,
+                "client_secret_command"
+                | "client_assertion_audience"
+                | "device_fallback"
+                | "insecure_server"
+                | "endpoint_host" => None,
                 key => Some(format!("--{}", key.replace('_', "-"))),
             };
             assert_eq!(setting.flag, expected.as_deref(), "{}", setting.key);

@@ -50,12 +50,49 @@ impl AuthorizationParams {
     }
 }
 
-/// Where the client secret is read from, for the rare provider that wants one of a native application.
+/// Which of a platform's identities a program has. Its `Display` is how it is written.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ClientSecretSource {
-    File(PathBuf),
-    /// A program and its arguments; its stdout is the secret.
-    Command(Vec<String>),
+pub enum Identity {
+    /// Azure: the client id of a user-assigned managed identity.
+    ClientId(String),
+    /// Azure: its object id, which is its principal id.
+    ObjectId(String),
+    /// Azure: its resource id, `/subscriptions/…`.
+    ResourceId(String),
+    /// Google: the e-mail address of a service account.
+    Account(String),
+    /// Kubernetes.
+    ServiceAccount { namespace: String, name: String },
+}
+
+impl fmt::Display for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ClientId(id) => write!(f, "client_id:{id}"),
+            Self::ObjectId(id) => write!(f, "object_id:{id}"),
+            Self::ResourceId(id) => write!(f, "resource_id:{id}"),
+            Self::Account(email) => f.write_str(email),
+            Self::ServiceAccount { namespace, name } => write!(f, "{namespace}/{name}"),
+        }
+    }
+}
+
+/// Whom a client assertion names as the one that it is for (RFC 7523 §3). Providers insist on the one or on the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AssertionAudience {
+    TokenEndpoint,
+    Issuer,
+}
+
+impl AssertionAudience {
+    pub const NAMES: [&str; 2] = ["token_endpoint", "issuer"];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::TokenEndpoint => "token_endpoint",
+            Self::Issuer => "issuer",
+        }
+    }
 }
 
 /// The loopback name or address of a redirect URI.
@@ -214,20 +251,79 @@ pub fn endpoint_hosts(values: &[impl AsRef<str>]) -> Result<Vec<String>, Reason>
     values.iter().map(AsRef::as_ref).map(host).collect()
 }
 
-/// Resource indicators: absolute URIs without fragment (RFC 8707 §2).
+/// One of a platform's identities; its form tells which platform's.
+pub fn identity(value: &str) -> Result<Identity, Reason> {
+    graphic(value, 1024)?;
+    if let Some((form, id)) = value.split_once(':') {
+        let identity: fn(String) -> Identity = match form {
+            "client_id" => Identity::ClientId,
+            "object_id" => Identity::ObjectId,
+            "resource_id" if id.starts_with('/') => Identity::ResourceId,
+            "resource_id" => return Err("must go on with a `/` after `resource_id:`, as in `/subscriptions/…`".into()),
+            _ => return Err("must start with `client_id:`, `object_id:` or `resource_id:` where it has a `:`".into()),
+        };
+        if id.is_empty() {
+            return Err(format!("has nothing after `{form}:`"));
+        }
+        return Ok(identity(id.to_owned()));
+    }
+    if value.contains('@') {
+        return account(value).map(Identity::Account);
+    }
+    // Both become parts of a path at the API server.
+    let is_name = |name: &str| {
+        !name.is_empty()
+            && name.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.'))
+            && !name.contains("..")
+    };
+    match value.split_once('/') {
+        Some((namespace, name)) if is_name(namespace) && is_name(name) => {
+            Ok(Identity::ServiceAccount { namespace: namespace.to_owned(), name: name.to_owned() })
+        }
+        _ => {
+            Err("must be `client_id:ID`, `object_id:ID`, `resource_id:/…`, an e-mail address, or `NAMESPACE/NAME`"
+                .into())
+        }
+    }
+}
+
+/// The e-mail address of a service account of Google's. It becomes a part of a path.
+pub fn account(value: &str) -> Result<String, Reason> {
+    graphic(value, 320)?;
+    let is_part = |part: &str| {
+        !part.is_empty()
+            && part.bytes().all(|b| b.is_ascii_alphanumeric() || b"._+-".contains(&b))
+            && !part.starts_with('.')
+    };
+    match value.split_once('@') {
+        Some((name, domain)) if is_part(name) && is_part(domain) => Ok(value.to_owned()),
+        _ => Err("must be an e-mail address, such as `NAME@PROJECT.iam.gserviceaccount.com`".into()),
+    }
+}
+
+/// Resource indicators: absolute URIs without fragment (RFC 8707 §2); Azure also has the bare ids of applications.
 pub fn resources(values: &[impl AsRef<str>]) -> Result<Vec<String>, Reason> {
     let mut list: Vec<String> = Vec::new();
     for value in values.iter().map(AsRef::as_ref) {
         graphic(value, 2048)?;
-        let url = Url::parse(value).map_err(|_| "must be an absolute URI such as `https://db.example.com`")?;
-        if url.fragment().is_some() {
-            return Err("must not contain a fragment (`#`)".into());
+        match Url::parse(value) {
+            Ok(url) if url.fragment().is_some() => return Err("must not contain a fragment (`#`)".into()),
+            Ok(_) => {}
+            Err(_) if is_guid(value) => {}
+            Err(_) => return Err("must be an absolute URI such as `https://db.example.com`".into()),
         }
         if !list.iter().any(|known| known == value) {
             list.push(value.to_owned());
         }
     }
     Ok(list)
+}
+
+/// 8-4-4-4-12 hex digits.
+fn is_guid(value: &str) -> bool {
+    let parts: Vec<&str> = value.split('-').collect();
+    parts.iter().map(|part| part.len()).eq([8, 4, 4, 4, 12])
+        && parts.iter().all(|part| part.bytes().all(|b| b.is_ascii_hexdigit()))
 }
 
 /// Redirect URIs, in the order in which they are tried.
@@ -329,7 +425,7 @@ pub fn auth_params(pairs: &[(impl AsRef<str>, impl AsRef<str>)]) -> Result<Vec<(
 pub fn is_secret_name(name: &str) -> bool {
     let name = name.to_ascii_lowercase().replace('-', "_");
     let ends = ["secret", "password", "passwd", "passphrase", "private_key", "api_key", "apikey", "_token"];
-    matches!(name.as_str(), "token" | "client_assertion") || ends.iter().any(|end| name.ends_with(end))
+    matches!(name.as_str(), "token" | "client_assertion" | "client_key") || ends.iter().any(|end| name.ends_with(end))
 }
 
 /// A proxy URL without credentials: they belong in `HTTPS_PROXY`, which is not written to a file.

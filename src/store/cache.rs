@@ -19,7 +19,7 @@ pub enum Cached {
     Kernel,
     /// Next to the session: [`Store::load_access`] finds it.
     Store,
-    /// Nowhere, as it has expired already.
+    /// Nowhere: it has expired already, or there is no such place.
     Nowhere,
 }
 
@@ -38,12 +38,13 @@ pub fn read(_: &SessionId) -> Option<CachedToken> {
     None
 }
 
-/// Keeps an access token for as long as it lives. `now` in unix seconds.
+/// Keeps an access token for as long as it lives: in the kernel keyring, or in `store` if there is one. `now` in unix
+/// seconds.
 ///
 /// # Errors
 /// When neither the kernel keyring nor the session's store takes it. It is only a cache: the next caller asks the
 /// provider again, so this is a reason for a warning and no more.
-pub fn write(id: &SessionId, token: &CachedToken, store: &Store, now: u64) -> Result<Cached> {
+pub fn write(id: &SessionId, token: &CachedToken, store: Option<&Store>, now: u64) -> Result<Cached> {
     let left = token.expires_at.saturating_sub(now);
     if left == 0 {
         clear(id);
@@ -56,6 +57,7 @@ pub fn write(id: &SessionId, token: &CachedToken, store: &Store, now: u64) -> Re
             return Ok(Cached::Kernel);
         }
     }
+    let Some(store) = store else { return Ok(Cached::Nowhere) };
     store.save_access(token)?;
     Ok(Cached::Store)
 }
@@ -112,19 +114,19 @@ mod tests {
         assert!(read(&id).is_none());
         let kernel = kernel::tests::is_here("a_token_is_there_for_its_life");
         let expected = if kernel { Cached::Kernel } else { Cached::Store };
-        assert_eq!(write(&id, &cached("eyJ.long", 1060), &store, 1000).unwrap(), expected);
+        assert_eq!(write(&id, &cached("eyJ.long", 1060), Some(&store), 1000).unwrap(), expected);
         if kernel {
             assert_eq!(read(&id).unwrap().token.expose(), "eyJ.long");
             assert!(store.load_access().unwrap().is_none());
-            assert_eq!(write(&id, &cached("eyJ.short", 1001), &store, 1000).unwrap(), Cached::Kernel);
+            assert_eq!(write(&id, &cached("eyJ.short", 1001), Some(&store), 1000).unwrap(), Cached::Kernel);
             assert_eq!(read(&id).unwrap().token.expose(), "eyJ.short");
             std::thread::sleep(Duration::from_millis(2100));
             assert!(read(&id).is_none());
-            write(&id, &cached("eyJ.again", 1060), &store, 1000).unwrap();
+            write(&id, &cached("eyJ.again", 1060), Some(&store), 1000).unwrap();
             clear(&id);
             assert!(read(&id).is_none());
-            write(&id, &cached("eyJ.again", 1060), &store, 1000).unwrap();
-            assert_eq!(write(&id, &cached("eyJ.dead", 999), &store, 1000).unwrap(), Cached::Nowhere);
+            write(&id, &cached("eyJ.again", 1060), Some(&store), 1000).unwrap();
+            assert_eq!(write(&id, &cached("eyJ.dead", 999), Some(&store), 1000).unwrap(), Cached::Nowhere);
             assert!(read(&id).is_none());
         } else {
             assert_eq!(store.load_access().unwrap().unwrap().token.expose(), "eyJ.long");
@@ -137,7 +139,7 @@ mod tests {
         let id = SessionKey { account: Some(kernel::tests::unique()), ..key() }.id();
         let store = file_store(dir.path(), &id);
         let token = "x".repeat(kernel::MAX_PAYLOAD + 1);
-        assert_eq!(write(&id, &cached(&token, 1060), &store, 1000).unwrap(), Cached::Store);
+        assert_eq!(write(&id, &cached(&token, 1060), Some(&store), 1000).unwrap(), Cached::Store);
         assert!(read(&id).is_none());
         assert_eq!(store.load_access().unwrap().unwrap().token.expose(), token);
         store.delete().unwrap();

@@ -6,6 +6,76 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+/// Whose session it is: a person's, or a program's, and then where its tokens come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SessionKind {
+    /// A person, who signs in.
+    Workforce,
+    /// A client of a provider, with a secret or a key of its own (RFC 6749 §4.4).
+    ClientCredentials,
+    /// What Azure gives to machines, functions and pods.
+    AzureManagedIdentity,
+    /// A service account of Google's.
+    Gcp,
+    /// A service account of a cluster's.
+    Kubernetes,
+    /// A run of a workflow.
+    GithubActions,
+    /// A file that something else writes.
+    File,
+    /// A command that prints a token.
+    Command,
+}
+
+impl SessionKind {
+    const ALL: [Self; 8] = [
+        Self::Workforce,
+        Self::ClientCredentials,
+        Self::AzureManagedIdentity,
+        Self::Gcp,
+        Self::Kubernetes,
+        Self::GithubActions,
+        Self::File,
+        Self::Command,
+    ];
+
+    /// The names by which `--kind` knows them.
+    pub const NAMES: [&str; 8] = [
+        Self::Workforce.name(),
+        Self::ClientCredentials.name(),
+        Self::AzureManagedIdentity.name(),
+        Self::Gcp.name(),
+        Self::Kubernetes.name(),
+        Self::GithubActions.name(),
+        Self::File.name(),
+        Self::Command.name(),
+    ];
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Workforce => "workforce",
+            Self::ClientCredentials => "client-credentials",
+            Self::AzureManagedIdentity => "azure-managed-identity",
+            Self::Gcp => "gcp",
+            Self::Kubernetes => "kubernetes",
+            Self::GithubActions => "github-actions",
+            Self::File => "file",
+            Self::Command => "command",
+        }
+    }
+
+    /// The kind called `name`, one of [`Self::NAMES`].
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+
+    /// Whether nobody signs in: a token is there for the asking.
+    pub fn is_program(self) -> bool {
+        self != Self::Workforce
+    }
+}
+
 /// Everything that changes what a token means or whom it speaks for. Equal keys share one session.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SessionKey {
@@ -20,9 +90,38 @@ pub struct SessionKey {
     pub account: Option<String>,
     /// Whether the ID token is handed out in place of the access token.
     pub id_token: bool,
+    /// `None` for a person's session.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub program: Option<ProgramKey>,
+}
+
+/// What makes two sessions of programs the same, beyond what people have too. What a program proves itself with is not
+/// in it: a secret is replaced by its successor, and the session stays.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProgramKey {
+    pub kind: SessionKind,
+    /// As the setting `identity` writes it.
+    pub identity: Option<String>,
+    pub credentials_file: Option<String>,
+    pub impersonate: Option<String>,
+    pub source_file: Option<String>,
+    pub source_command: Vec<String>,
+}
+
+impl ProgramKey {
+    /// Every field as text, each in a place of its own.
+    fn texts(&self) -> impl Iterator<Item = &str> {
+        let optional = [&self.identity, &self.credentials_file, &self.impersonate, &self.source_file];
+        let optional = optional.map(|text| text.as_deref().unwrap_or_default());
+        std::iter::once(self.kind.name()).chain(optional).chain(self.source_command.iter().map(String::as_str))
+    }
 }
 
 impl SessionKey {
+    pub fn kind(&self) -> SessionKind {
+        self.program.as_ref().map_or(SessionKind::Workforce, |program| program.kind)
+    }
+
     /// The session's name in every store: all of the key and, when `MDB_LOGIN_STATE_DIR` is set, that folder, so that
     /// a test or a second state folder cannot touch the sessions of the first one in the shared keyring.
     pub fn id(&self) -> SessionId {
@@ -30,7 +129,9 @@ impl SessionKey {
     }
 
     fn id_in(&self, state_dir: Option<&OsStr>) -> SessionId {
-        let mut hash = Sha256::new_with_prefix("mdb-login session 1\0");
+        // Two beginnings, or a program's fields could be read as what follows those of a person.
+        let beginning = if self.program.is_some() { "mdb-login program 1\0" } else { "mdb-login session 1\0" };
+        let mut hash = Sha256::new_with_prefix(beginning);
         // Length first, or ("ab", "c") and ("a", "bc") would be one session.
         let mut field = |bytes: &[u8]| {
             hash.update(u64::try_from(bytes.len()).unwrap_or(u64::MAX).to_be_bytes());
@@ -53,6 +154,10 @@ impl SessionKey {
             None => field(b""),
         }
         field(&[u8::from(self.id_token)]);
+        if let Some(program) = &self.program {
+            field(&u64::try_from(program.texts().count()).unwrap_or(u64::MAX).to_be_bytes());
+            program.texts().for_each(|text| field(text.as_bytes()));
+        }
         if let Some(dir) = state_dir.filter(|dir| !dir.is_empty()) {
             field(dir.as_encoded_bytes());
         }
@@ -96,12 +201,24 @@ pub(super) mod tests {
             resource: vec![],
             account: None,
             id_token: false,
+            program: None,
+        }
+    }
+
+    fn program() -> ProgramKey {
+        ProgramKey {
+            kind: SessionKind::File,
+            identity: None,
+            credentials_file: None,
+            impersonate: None,
+            source_file: None,
+            source_command: Vec::new(),
         }
     }
 
     #[test]
     fn every_field_makes_another_session() {
-        let changes: [fn(&mut SessionKey); 10] = [
+        let changes: [fn(&mut SessionKey); 20] = [
             |_| {},
             |k| k.issuer.push('/'),
             |k| k.client_id.push('x'),
@@ -113,6 +230,16 @@ pub(super) mod tests {
             |k| k.account = Some(String::new()),
             |k| k.account = Some("ada@example.com".into()),
             |k| k.id_token = true,
+            |k| k.program = Some(program()),
+            |k| k.program = Some(ProgramKey { kind: SessionKind::Gcp, ..program() }),
+            |k| k.program = Some(ProgramKey { identity: Some("a".into()), ..program() }),
+            |k| k.program = Some(ProgramKey { identity: Some("b".into()), ..program() }),
+            |k| k.program = Some(ProgramKey { credentials_file: Some("a".into()), ..program() }),
+            |k| k.program = Some(ProgramKey { impersonate: Some("a".into()), ..program() }),
+            |k| k.program = Some(ProgramKey { source_file: Some("a".into()), ..program() }),
+            |k| k.program = Some(ProgramKey { source_command: vec!["a".into()], ..program() }),
+            |k| k.program = Some(ProgramKey { source_command: vec!["a".into(), "b".into()], ..program() }),
+            |k| k.program = Some(ProgramKey { source_command: vec!["a b".into()], ..program() }),
         ];
         let mut seen = Vec::new();
         for change in changes {
@@ -139,6 +266,25 @@ pub(super) mod tests {
     fn the_name_never_changes_between_versions() {
         // A change here signs everybody out: do it on purpose only.
         assert_eq!(key().id_in(None).as_str(), "c7e1b770fa17ff71bbaaaf1e19691edb");
+    }
+
+    /// What an earlier version wrote has no word of programs; and a person's entry still has none.
+    #[test]
+    fn a_person_s_key_is_written_as_ever() {
+        let text = serde_json::to_string(&key()).unwrap();
+        assert!(!text.contains("program"), "{text}");
+        assert_eq!(serde_json::from_str::<SessionKey>(&text).unwrap(), key());
+        let key = SessionKey { program: Some(program()), ..key() };
+        assert_eq!(serde_json::from_str::<SessionKey>(&serde_json::to_string(&key).unwrap()).unwrap(), key);
+    }
+
+    #[test]
+    fn a_kind_is_found_by_its_name_and_written_by_it() {
+        for (kind, name) in SessionKind::ALL.into_iter().zip(SessionKind::NAMES) {
+            assert_eq!(SessionKind::named(name), Some(kind));
+            assert_eq!(serde_json::to_value(kind).unwrap(), name);
+        }
+        assert_eq!(SessionKind::named("Gcp"), None);
     }
 
     #[test]

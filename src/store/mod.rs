@@ -32,7 +32,7 @@ use serde::{Deserialize, Serialize};
 
 use self::file::Files;
 use self::items::{Item, Items, Slot};
-pub use self::key::{SessionId, SessionKey};
+pub use self::key::{ProgramKey, SessionId, SessionKey, SessionKind};
 use self::keyring::Keyring;
 use self::parts::Unreadable;
 pub use self::record::{CachedToken, Endpoints, SessionRecord};
@@ -103,22 +103,24 @@ pub enum Backend {
     Keyring,
     Kernel,
     File,
-}
-
-impl From<Backend> for StoreChoice {
-    fn from(backend: Backend) -> Self {
-        match backend {
-            Backend::Keyring => Self::Keyring,
-            Backend::Kernel => Self::Kernel,
-            Backend::File => Self::File,
-        }
-    }
+    /// No place: a program's token that lies in a file of its own, or that the system offers no place for.
+    Nowhere,
 }
 
 impl Backend {
-    /// The name by which `--store` knows it.
+    /// What is asked for by `--store` to get it; `None` where nothing is kept.
+    pub fn choice(self) -> Option<StoreChoice> {
+        match self {
+            Self::Keyring => Some(StoreChoice::Keyring),
+            Self::Kernel => Some(StoreChoice::Kernel),
+            Self::File => Some(StoreChoice::File),
+            Self::Nowhere => None,
+        }
+    }
+
+    /// The name by which `--store` knows it, if it does.
     pub fn name(self) -> &'static str {
-        StoreChoice::from(self).name()
+        self.choice().map_or("nowhere", StoreChoice::name)
     }
 
     /// The store in words, with what it is worth, without asking it anything.
@@ -130,6 +132,7 @@ impl Backend {
             #[cfg(not(target_os = "linux"))]
             Self::Kernel => "the Linux kernel keyring".to_owned(),
             Self::File => "a file (`--store file`): every program of yours, and every backup, can read it".to_owned(),
+            Self::Nowhere => "no place: each use asks for it, or reads it, anew".to_owned(),
         }
     }
 }
@@ -171,7 +174,10 @@ impl Store {
     ) -> Result<Self> {
         let store = |items| Self { id: id.clone(), items, fell_back: None };
         let keyring = || Keyring::open(id.as_str(), patience, on_wait);
-        match known.map_or(choice, StoreChoice::from) {
+        let Some(choice) = known.map_or(Some(choice), Backend::choice) else {
+            return Err(Trouble::Absent { why: "the session is kept nowhere".into() }.into());
+        };
+        match choice {
             StoreChoice::Keyring => Ok(store(Items::Keyring(keyring()?))),
             StoreChoice::Kernel => Ok(store(open_kernel()?)),
             StoreChoice::File => Ok(store(Items::File(Files::open(state_dir)?))),

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use crate::cases::each;
 use crate::signed_in::{SignedIn, sign_in};
-use crate::support::cmd::Outcome;
+use crate::support::cmd::{Outcome, Sandbox};
 use crate::support::idp::{Answer, Endpoint, Reply, SignIn};
 use crate::support::mongod::Mongod;
 
@@ -32,6 +32,15 @@ impl World {
 
     fn run<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Outcome {
         self.ada.run(arguments)
+    }
+
+    /// Runs commands for a program that is no client of a provider, and gives what came of the last.
+    fn run_program(&self, commands: &[&[&str]]) -> Outcome {
+        let sandbox = Sandbox::new();
+        let path = sandbox.home().join("token.jwt");
+        std::fs::write(&path, self.ada.idp.access_token("ada")).unwrap();
+        sandbox.write_config(&format!("[profile.job]\nkind = 'file'\nsource_file = {path:?}\n"));
+        commands.iter().map(|command| sandbox.run(*command).exits(0)).last().unwrap()
     }
 
     /// Writes the profile `prod`, and the least of a second one.
@@ -72,6 +81,10 @@ fn every_object_is_as_documented() {
             w.end();
             w.run(["status", "prod", "--json"]).exits(4)
         }),
+        ("token", |w| w.run_program(&[&["token", "--json"]])),
+        ("login", |w| w.run_program(&[&["login", "--json"]])),
+        ("status", |w| w.run_program(&[&["token"], &["status", "--json"]])),
+        ("profile-show", |w| w.run_program(&[&["profile", "show", "job", "--json"]])),
         ("status-all", |w| w.run(["status", "--all", "--json"]).exits(0)),
         ("logout", |w| w.run(["logout", "--json"]).exits(0)),
         ("logout", |w| {

@@ -58,6 +58,9 @@ mod signed_in;
 mod status;
 mod tls;
 mod token;
+// Programs, for which nobody signs in.
+#[cfg(unix)]
+mod workload;
 // Linux alone has a small program for the cached token and a full one for the rest.
 #[cfg(target_os = "linux")]
 mod two_programs;

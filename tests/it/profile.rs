@@ -164,6 +164,7 @@ fn show_says_where_each_value_comes_from() {
     assert_text(
         &outcome.stdout(),
         "
+        kind                      workforce                        built-in
         issuer                    https://login.example.com        config.toml:10 (profile)
         client_id                 0oa1                             config.toml:9 (profile)
         audience                  0oa1                             the client id

@@ -2,6 +2,7 @@
 //! find; none of them would be found by a peer that lets it pass.
 
 mod authorization;
+mod client_credentials;
 mod device;
 mod faults;
 mod metadata;

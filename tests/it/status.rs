@@ -56,7 +56,7 @@ fn json_has_the_same_for_programs() {
     assert!((now - 60..=now).contains(&time("renewed_at")));
     assert!((now + 3500..=now + 3600).contains(&time("expires_at")));
     let expected = json!({
-        "schema": 1, "renewable": true, "profile": null, "who": "ada@example.com", "subject": "00u-ada", "issuer": ada.idp.issuer(),
+        "schema": 1, "renewable": true, "profile": null, "kind": "workforce", "who": "ada@example.com", "subject": "00u-ada", "issuer": ada.idp.issuer(),
         "client_id": CLIENT_ID, "audience": CLIENT_ID, "scope": "openid offline_access", "account": null,
         "signed_in_at": null, "renewed_at": null, "expires_at": null, "expired": false, "ended": null, "store": "file",
     });

@@ -24,6 +24,7 @@ mod mongosh; // MongoDB's shell: with a token file, and with its own login
 mod set_up; // from `setup` to mongosh, by what the commands print
 mod sign_in; // sign in, hand out, renew, sign out
 mod soak; // an hour of renewals in a minute and a half
+mod workload; // programs with a secret and with a key, and a thousand callers
 
 #[cfg(target_os = "linux")]
 mod calls; // system call by call: what a cached token costs, and a kill at any point of a renewal

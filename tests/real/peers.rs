@@ -64,6 +64,8 @@ pub struct Provider {
     pub issuer: String,
     pub client_id: String,
     pub resource: String,
+    /// Clients that are programs, by what they prove themselves with: `secret` and `key`.
+    pub programs: Value,
 }
 
 impl Provider {
@@ -91,7 +93,13 @@ impl Provider {
             lines.for_each(|line| eprintln!("provider: {line}"));
         });
         let text = |key: &str| ready[key].as_str().unwrap().to_owned();
-        Self { issuer: text("issuer"), client_id: text("client_id"), resource: text("resource"), child }
+        Self {
+            issuer: text("issuer"),
+            client_id: text("client_id"),
+            resource: text("resource"),
+            programs: ready["programs"].clone(),
+            child,
+        }
     }
 
     /// A home set up, through the environment alone, to sign in here, with the session in a file.

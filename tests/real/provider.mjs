@@ -1,16 +1,17 @@
 // The certified `oidc-provider` as a peer: a public native client, PKCE required, device flow, rotating refresh
 // tokens whose reuse revokes the grant, JWT access tokens by resource indicator (RFC 8707, `typ` is `at+jwt`),
-// revocation and RP-initiated logout. Loopback only.
+// revocation and RP-initiated logout; and two clients that are programs, one with a secret and one with a key.
+// Loopback only.
 //
-// Prints one JSON line `{"issuer": …, "client_id": …, "resource": …}` when it listens and ends when stdin closes,
-// so that a test that dies takes its provider with it.
+// Prints one JSON line `{"issuer": …, "client_id": …, "resource": …, "programs": …}` when it listens and ends when
+// stdin closes, so that a test that dies takes its provider with it.
 //
 // Settings, all optional: ACCESS_TOKEN_TTL and DEVICE_CODE_TTL in seconds.
 //
 // GET  /journal  what was asked of the provider: [{method, route, grant_type, status, error}], and the refresh
 //                tokens issued, so that a test can look for their bytes where they must not be.
 
-import { generateKeyPairSync } from 'node:crypto';
+import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { createServer } from 'node:http';
 
 const { default: Provider } = await import('../../.tests/peers/node_modules/oidc-provider/lib/index.js');
@@ -37,6 +38,17 @@ const issuer = `http://127.0.0.1:${server.address().port}`;
 
 const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
 
+const program = generateKeyPairSync('rsa', { modulusLength: 2048 });
+const programs = {
+  secret: { client_id: 'nightly-secret', client_secret: randomBytes(24).toString('base64url') + '+/ %' },
+  key: {
+    client_id: 'nightly-key',
+    key_id: 'nightly-1',
+    key: program.privateKey.export({ format: 'pem', type: 'pkcs8' }),
+  },
+};
+const unattended = { grant_types: ['client_credentials'], response_types: [], redirect_uris: [] };
+
 const provider = new Provider(issuer, {
   clients: [
     {
@@ -49,6 +61,13 @@ const provider = new Provider(issuer, {
       // Native clients may use any port on these hosts (RFC 8252 §7.3).
       redirect_uris: ['http://localhost:27097/redirect', 'http://127.0.0.1/redirect', 'http://[::1]/redirect'],
       id_token_signed_response_alg: 'RS256',
+    },
+    { ...unattended, ...programs.secret, token_endpoint_auth_method: 'client_secret_basic' },
+    {
+      ...unattended,
+      client_id: programs.key.client_id,
+      token_endpoint_auth_method: 'private_key_jwt',
+      jwks: { keys: [{ ...program.publicKey.export({ format: 'jwk' }), kid: programs.key.key_id, use: 'sig' }] },
     },
   ],
   jwks: { keys: [{ ...privateKey.export({ format: 'jwk' }), kid: 'peer-1', alg: 'RS256', use: 'sig' }] },
@@ -76,6 +95,7 @@ const provider = new Provider(issuer, {
   },
   features: {
     devInteractions: { enabled: false },
+    clientCredentials: { enabled: true },
     revocation: { enabled: true },
     resourceIndicators: {
       enabled: true,
@@ -173,7 +193,7 @@ async function interaction(ctx) {
 }
 
 server.on('request', provider.callback());
-console.log(JSON.stringify({ issuer, client_id: CLIENT_ID, resource: RESOURCE }));
+console.log(JSON.stringify({ issuer, client_id: CLIENT_ID, resource: RESOURCE, programs }));
 
 process.stdin.resume();
 process.stdin.on('end', () => process.exit(0));

@@ -4,6 +4,7 @@
 //! says so ([`behaviour::Behaviour`], [`answer::Answer`]). What it saw and did can be asked afterwards.
 
 pub mod answer;
+pub mod assertion;
 mod authorization;
 pub mod behaviour;
 pub mod clients;
@@ -26,6 +27,7 @@ use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 
 pub use answer::{Answer, Reply};
+pub use assertion::{Audience, Registered};
 pub use behaviour::{Again, Behaviour, Device, Discovery, Minting, Patch, Person, ResponseIss, Rotation, SignIn};
 pub use clients::{Client, ClientAuth};
 pub use jwt::{Key, Signing};

@@ -32,6 +32,9 @@ pub fn render(command: &Command, title: &str, names: &[&str]) -> io::Result<Stri
     if command.has_subcommands() {
         text += &part(|out| man.render_subcommands_section(out))?;
     }
+    if names.is_empty() {
+        text += &source(&section("PROGRAMS", words::programs()));
+    }
     text += &source(&section("EXIT STATUS", words::exit_status(names)));
     text += &source(&section("ENVIRONMENT", words::environment(names)));
     text += &source(&section("FILES", words::files(names)));

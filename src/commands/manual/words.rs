@@ -275,6 +275,12 @@ fn others() -> Vec<Item> {
              first of several separated by colons.",
         ),
         term(
+            "AZURE_FEDERATED_TOKEN_FILE, AWS_WEB_IDENTITY_TOKEN_FILE",
+            "For a program of the kind `kubernetes` without `source_file`: the file that holds its token, the first \
+             before the second.",
+        ),
+        term("OIDC_TOKEN_FILE", "The file that holds a token, for a connection string with `ENVIRONMENT:test`."),
+        term(
             "HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, NO_PROXY",
             "Proxy for requests to the provider, and the hosts that are reached without it. Weaker than `--proxy`. A \
              provider on loopback is never asked through a proxy.",
@@ -305,6 +311,50 @@ fn others() -> Vec<Item> {
         term(
             "MDB_LOGIN_CLIENT_SECRET",
             "Refused: every child process would see the secret. Use `MDB_LOGIN_CLIENT_SECRET_FILE`.",
+        ),
+    ]
+}
+
+/// Sessions that nobody signs in to.
+pub fn programs() -> Vec<Item> {
+    vec![
+        text(
+            "A program has a session without anybody signing in. `kind` says where its tokens come from: in a profile, with \
+             `--kind`, or in MDB_LOGIN_KIND. There is no browser, no listener and no question, whatever happens; a token is \
+             cached and handed out as a person's is, and one request is enough however many ask. `mdb-login login` asks \
+             once and says what came of it, `mdb-login logout` forgets it, and the next use asks again. mdb-login-profile-set(1) \
+             has every setting.",
+        ),
+        term(
+            "client-credentials",
+            "A client of any provider, with a secret (`client_secret_file`, `client_secret_command`) or an RSA key \
+             (`client_key_file`). `scope` and `resource` are asked for as they are. By a key the provider knows the client \
+             through its `client_key_id`, or through the thumbprint of `client_certificate_file`; a provider that wants \
+             its issuer named in what the key signs needs `client_assertion_audience=issuer`. With Entra ID as the issuer \
+             and `<application id>/.default` as the scope, this is a service principal of Azure.",
+        ),
+        term(
+            "kubernetes",
+            "The token that the cluster projects into a pod: from `source_file`, else from where MongoDB's drivers look, \
+             which is the file named by AZURE_FEDERATED_TOKEN_FILE or AWS_WEB_IDENTITY_TOKEN_FILE, or \
+             /var/run/secrets/kubernetes.io/serviceaccount/token. It is read for each use, so a token that the cluster has \
+             replaced is never handed out.",
+        ),
+        term("file", "A token that something else keeps fresh in `source_file`; read for each use."),
+        term(
+            "command",
+            "A token that `source_command` prints, run when one is needed. It has 30 s, and nothing else may be on its \
+             stdout.",
+        ),
+        text(
+            "A connection string may say it as MongoDB's drivers have it: with `ENVIRONMENT:k8s` it means the projected \
+             token, with `ENVIRONMENT:test` the file in OIDC_TOKEN_FILE, in both cases where nothing else says which session \
+             is meant. `mdb-login exec` then hands the token over in a file of its own, to programs whose driver cannot.",
+        ),
+        text(
+            "Each token is judged as a person's: it must be a JWT, and for `audience` and of `issuer` where these are set. \
+             A program's token is never in the system's keyring, which somebody would have to unlock: it is in the Linux \
+             kernel keyring until it expires, else with `--store file` in a file, else nowhere.",
         ),
     ]
 }
@@ -475,7 +525,7 @@ pub fn security(names: &[&str]) -> Vec<Item> {
         )],
         ["profile", ..] => vec![text(
             "Whoever can write to config.toml decides which provider you sign in to, and which programs are run \
-             (`browser`, `client_secret_command`). So the file is refused if it belongs to somebody else or others may \
+             (`browser`, `client_secret_command`, `source_command`). So the file is refused if it belongs to somebody else or others may \
              write to it, and a key that would hold a secret is refused too.",
         )],
         ["completions"] => vec![text(
@@ -497,7 +547,8 @@ fn program_security() -> Vec<Item> {
         ),
         term(
             "the Linux kernel keyring",
-            "The access token, until it expires; if the kernel does not take it, it goes next to the refresh token. \
+            "The access token, a program's too, until it expires; if the kernel does not take it, it goes next to the \
+             refresh token. \
              Also the refresh token where there is no Secret Service, which is said at sign-in: in memory only, \
              readable by your processes and root, and kept until the machine restarts (in a container, until that \
              stops; before Linux 5.3, until your last process ends).",
@@ -506,6 +557,10 @@ fn program_security() -> Vec<Item> {
             "a file",
             "Only with `--store file`. Mode 0600: nobody else can read it, but every program of yours and every backup \
              can.",
+        ),
+        text(
+            "What a program proves itself with stays where it is: the secret, or the key, is read for each request, from a \
+             file that nobody else can read or from a command, and is never an argument or a variable.",
         ),
         text(
             "A session is never moved to a weaker store behind your back: a keyring that is locked or does not answer \
@@ -547,6 +602,16 @@ pub fn more_examples(names: &[&str]) -> Vec<Item> {
             Item::Commands("ssh -L 27097:localhost:27097 ada@db-1.example.com\nmdb-login --no-browser".to_owned()),
             text("Where that cannot be done, with a code on any other device:"),
             Item::Commands("mdb-login --device".to_owned()),
+            text("For a job that runs at night with a client secret of its own, and with a key at Entra ID:"),
+            Item::Commands(
+                "mdb-login profile set nightly kind=client-credentials \\\n    issuer=https://login.example.com \
+                 client_id=0oa2 client_secret_file=/etc/nightly/secret\n\
+                 mdb-login profile set azure kind=client-credentials \\\n    \
+                 issuer=https://login.microsoftonline.com/TENANT/v2.0 \\\n    client_id=APP scope=DB-APP/.default \
+                 \\\n    client_key_file=/etc/nightly/key.pem client_certificate_file=/etc/nightly/cert.pem\n\
+                 mdb-login exec nightly -- mongodump --uri mongodb://db.example.com/?tls=true"
+                    .to_owned(),
+            ),
             text("Without a configuration file:"),
             Item::Commands(
                 "export MDB_LOGIN_ISSUER=https://login.example.com MDB_LOGIN_CLIENT_ID=0oa1\nmdb-login".to_owned(),

@@ -123,8 +123,18 @@ fn authorities() -> Vec<Row> {
         named(25, "MDB_LOGIN_CA_FILE", Some(b"nonsense"), "the CA file `[HOME]/named` holds no PEM certificate"),
         named(25, "MDB_LOGIN_CA_FILE", Some(key), "the CA file `[HOME]/named` holds no PEM certificate"),
         named(25, "MDB_LOGIN_CLIENT_SECRET_FILE", None, "cannot read the client secret file `[HOME]/named`"),
-        named(25, "MDB_LOGIN_CLIENT_SECRET_FILE", Some(b""), "must give the secret and nothing else, on one line"),
-        named(25, "MDB_LOGIN_CLIENT_SECRET_FILE", Some(b"hunter2\nhunter2"), "must give the secret and nothing else"),
+        named(
+            25,
+            "MDB_LOGIN_CLIENT_SECRET_FILE",
+            Some(b""),
+            "must give the client secret and nothing else, on one line",
+        ),
+        named(
+            25,
+            "MDB_LOGIN_CLIENT_SECRET_FILE",
+            Some(b"hunter2\nhunter2"),
+            "must give the client secret and nothing else",
+        ),
         named(25, "MDB_LOGIN_CLIENT_SECRET_FILE", Some(&[b'x'; 5000]), "gave more than 4096 bytes"),
     ]
 }

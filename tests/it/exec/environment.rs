@@ -59,6 +59,7 @@ fn print_env_shows_what_would_be_set_and_starts_nothing() {
         AZURE_FEDERATED_TOKEN_FILE={token_file}
         AWS_WEB_IDENTITY_TOKEN_FILE={token_file}
         MDB_LOGIN_TOKEN_EXPIRES_AT=[seconds since 1970]
+        MDB_LOGIN_KIND=workforce
         MDB_LOGIN_ISSUER=[ISSUER]
         MDB_LOGIN_CLIENT_ID=mongodb-tools
         MDB_LOGIN_AUDIENCE=mongodb-tools
@@ -70,6 +71,7 @@ fn print_env_shows_what_would_be_set_and_starts_nothing() {
         --- stdout
         MDB_LOGIN_EXEC=mongosh
         MONGOSH_OIDC_PARENT_HANDLE=[key and socket, made for each run]
+        MDB_LOGIN_KIND=workforce
         MDB_LOGIN_ISSUER=[ISSUER]
         MDB_LOGIN_CLIENT_ID=mongodb-tools
         MDB_LOGIN_AUDIENCE=mongodb-tools

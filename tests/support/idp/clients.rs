@@ -4,8 +4,12 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use url::Url;
 
+use super::Endpoint;
 use super::answer::Reply;
+use super::assertion::{self, Audience, Registered};
 use super::parameters::Parameters;
+use super::server::Site;
+use super::state::{State, now};
 
 /// The grant type of RFC 8628 §3.4.
 pub(super) const DEVICE_CODE: &str = "urn:ietf:params:oauth:grant-type:device_code";
@@ -30,6 +34,7 @@ pub enum ClientAuth {
     None,
     SecretBasic(String),
     SecretPost(String),
+    PrivateKeyJwt(Registered),
 }
 
 impl Client {
@@ -45,6 +50,17 @@ impl Client {
             any_loopback_port: true,
             post_logout_redirect_uris: Vec::new(),
             grant_types: grants.map(str::to_owned).to_vec(),
+        }
+    }
+
+    /// A program, which nobody signs in to.
+    pub fn program(id: &str, auth: ClientAuth) -> Self {
+        Self {
+            auth,
+            redirect_uris: Vec::new(),
+            any_loopback_port: false,
+            grant_types: vec!["client_credentials".to_owned()],
+            ..Self::public(id)
         }
     }
 
@@ -78,7 +94,9 @@ fn without_port(uri: &str) -> Option<(String, String)> {
 ///
 /// Gives the OAuth error to answer with if it is none of them.
 pub(super) fn authenticate<'a>(
+    site: &Site,
     clients: &'a [Client],
+    state: &mut State,
     authorization: Option<&str>,
     parameters: &Parameters,
 ) -> Result<&'a Client, Reply> {
@@ -104,6 +122,18 @@ pub(super) fn authenticate<'a>(
         return refuse("unknown client");
     };
     let posted = parameters.get("client_secret");
+    if let ClientAuth::PrivateKeyJwt(registered) = &client.auth {
+        if basic.is_some() || posted.is_some() {
+            return refuse("two ways of client authentication in one request");
+        }
+        return match by_assertion(site, state, client, registered, parameters) {
+            Ok(()) => Ok(client),
+            Err(why) => refuse(why),
+        };
+    }
+    if parameters.get("client_assertion").is_some() {
+        return refuse("not the registered way of client authentication");
+    }
     match (&client.auth, basic.as_ref().map(|(_, secret)| secret.as_str()), posted) {
         (ClientAuth::None, None, None) => Ok(client),
         (ClientAuth::SecretBasic(secret), Some(given), None) if given == secret => Ok(client),
@@ -111,6 +141,27 @@ pub(super) fn authenticate<'a>(
         (_, Some(_), Some(_)) => refuse("two ways of client authentication in one request"),
         _ => refuse("wrong secret, or not the registered way of client authentication"),
     }
+}
+
+fn by_assertion(
+    site: &Site,
+    state: &mut State,
+    client: &Client,
+    registered: &Registered,
+    parameters: &Parameters,
+) -> Result<(), &'static str> {
+    if parameters.get("client_assertion_type") != Some("urn:ietf:params:oauth:client-assertion-type:jwt-bearer") {
+        return Err("client_assertion_type is not that of RFC 7523");
+    }
+    let text = parameters.get("client_assertion").ok_or("no client_assertion")?;
+    state.secrets.push(text.to_owned());
+    let audience = match registered.audience {
+        Audience::TokenEndpoint => site.url(Endpoint::Token),
+        Audience::Issuer => site.issuer.clone(),
+    };
+    let id = assertion::judge(text, registered, &client.id, &audience, now())?;
+    // RFC 7523 §3 point 7.
+    if state.assertions.insert((client.id.clone(), id)) { Ok(()) } else { Err("this assertion has been used") }
 }
 
 /// RFC 6749 §2.3.1: both halves are form-encoded before they are joined.

@@ -26,7 +26,7 @@ pub(super) fn authorize(
     authorization: Option<&str>,
     form: &Parameters,
 ) -> Result<Reply, Reply> {
-    let client = clients::authenticate(&behaviour.clients, authorization, form)?;
+    let client = clients::authenticate(site, &behaviour.clients, state, authorization, form)?;
     if !client.may_use(DEVICE_CODE) {
         return Err(Reply::refusal("unauthorized_client", "this client may not use the device flow"));
     }

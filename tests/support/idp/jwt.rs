@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rsa::pkcs8::{DecodePrivateKey as _, EncodePublicKey as _};
 use rsa::traits::PublicKeyParts as _;
-use rsa::{Pkcs1v15Sign, RsaPrivateKey};
+use rsa::{Pkcs1v15Sign, RsaPrivateKey, RsaPublicKey};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
@@ -56,26 +56,38 @@ impl Key {
         })
     }
 
+    /// The private half, PKCS #8 in PEM.
+    pub fn pem(self) -> &'static str {
+        let file = match self {
+            Self::First => include_str!("keys/first.pem"),
+            Self::Second => include_str!("keys/second.pem"),
+            Self::Short => include_str!("keys/short.pem"),
+        };
+        &file[file.find("-----BEGIN").unwrap()..]
+    }
+
     fn private(self) -> &'static RsaPrivateKey {
         static KEYS: [OnceLock<RsaPrivateKey>; 3] = [const { OnceLock::new() }; 3];
-        let (slot, pem) = match self {
-            Self::First => (0, include_str!("keys/first.pem")),
-            Self::Second => (1, include_str!("keys/second.pem")),
-            Self::Short => (2, include_str!("keys/short.pem")),
+        let slot = match self {
+            Self::First => 0,
+            Self::Second => 1,
+            Self::Short => 2,
         };
-        KEYS[slot].get_or_init(|| {
-            let start = pem.find("-----BEGIN").unwrap();
-            RsaPrivateKey::from_pkcs8_pem(&pem[start..]).unwrap()
-        })
+        KEYS[slot].get_or_init(|| RsaPrivateKey::from_pkcs8_pem(self.pem()).unwrap())
+    }
+
+    pub(super) fn public(self) -> RsaPublicKey {
+        self.private().to_public_key()
     }
 
     fn sign(self, message: &[u8]) -> Vec<u8> {
-        // DigestInfo of SHA-256, RFC 8017 §9.2 note 1.
-        const SHA256_PREFIX: [u8; 19] = [48, 49, 48, 13, 6, 9, 96, 134, 72, 1, 101, 3, 4, 2, 1, 5, 0, 4, 32];
         let scheme = Pkcs1v15Sign { hash_len: Some(32), prefix: SHA256_PREFIX.into() };
         self.private().sign(scheme, &Sha256::digest(message)).unwrap()
     }
 }
+
+/// DigestInfo of SHA-256, RFC 8017 §9.2 note 1.
+pub(super) const SHA256_PREFIX: [u8; 19] = [48, 49, 48, 13, 6, 9, 96, 134, 72, 1, 101, 3, 4, 2, 1, 5, 0, 4, 32];
 
 /// Makes a token of `claims` as `minting` wants it, signed with `key`. `typ` is the header's `typ`.
 pub(super) fn mint(key: Key, typ: &str, claims: Value, minting: &Minting) -> String {
@@ -132,6 +144,17 @@ pub(super) fn at_hash(access_token: &str) -> String {
 
 pub(super) fn s256(verifier: &str) -> String {
     encode(&Sha256::digest(verifier))
+}
+
+/// A client assertion with any header and claims, signed in RS256 by this key.
+pub fn assertion(key: Key, header: &Value, claims: &Value) -> String {
+    let message = format!("{}.{}", encode(header.to_string().as_bytes()), encode(claims.to_string().as_bytes()));
+    let signature = key.sign(message.as_bytes());
+    format!("{message}.{}", encode(&signature))
+}
+
+pub(super) fn decode(part: &str) -> Option<Vec<u8>> {
+    URL_SAFE_NO_PAD.decode(part).ok()
 }
 
 pub(super) fn encode(bytes: &[u8]) -> String {

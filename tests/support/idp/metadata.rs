@@ -23,12 +23,17 @@ pub(super) fn discovery(site: &Site, behaviour: &Behaviour, endpoint: Endpoint) 
             ClientAuth::None => "none",
             ClientAuth::SecretBasic(_) => "client_secret_basic",
             ClientAuth::SecretPost(_) => "client_secret_post",
+            ClientAuth::PrivateKeyJwt(_) => "private_key_jwt",
         };
         if !auth_methods.contains(&method) {
             auth_methods.push(method);
         }
     }
-    let document = json!({
+    let algorithms = behaviour.clients.iter().find_map(|client| match &client.auth {
+        ClientAuth::PrivateKeyJwt(registered) if !registered.algorithms.is_empty() => Some(&registered.algorithms),
+        _ => None,
+    });
+    let mut document = json!({
         "issuer": site.issuer,
         "authorization_endpoint": site.url(Endpoint::Authorization),
         "token_endpoint": site.url(Endpoint::Token),
@@ -39,7 +44,7 @@ pub(super) fn discovery(site: &Site, behaviour: &Behaviour, endpoint: Endpoint) 
         "response_types_supported": ["code"],
         "response_modes_supported": ["query"],
         "grant_types_supported":
-            ["authorization_code", "refresh_token", "urn:ietf:params:oauth:grant-type:device_code"],
+            ["authorization_code", "refresh_token", "urn:ietf:params:oauth:grant-type:device_code", "client_credentials"],
         "subject_types_supported": ["public"],
         "id_token_signing_alg_values_supported": ["RS256"],
         "scopes_supported": behaviour.scopes,
@@ -50,6 +55,9 @@ pub(super) fn discovery(site: &Site, behaviour: &Behaviour, endpoint: Endpoint) 
         "request_parameter_supported": false,
         "request_uri_parameter_supported": false,
     });
+    if let Some(algorithms) = algorithms {
+        document["token_endpoint_auth_signing_alg_values_supported"] = json!(algorithms);
+    }
     Reply::json(200, &behaviour.metadata.apply(document))
 }
 

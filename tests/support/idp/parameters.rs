@@ -11,8 +11,9 @@ use super::answer::Refusal;
 pub struct Parameters(Vec<(String, String)>);
 
 /// What must not be in a URL, ever: it ends in histories, proxies' logs and `Referer` headers.
-const SECRETS: [&str; 8] = [
+const SECRETS: [&str; 9] = [
     "client_secret",
+    "client_assertion",
     "code",
     "code_verifier",
     "refresh_token",

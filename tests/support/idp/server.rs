@@ -280,7 +280,7 @@ impl Arrived {
             }
             Endpoint::Verification => device::page(site, &behaviour, self.query()),
             Endpoint::Verify => with_form(&mut |form| Ok(device::decide(&behaviour, state, form))),
-            Endpoint::Revocation => with_form(&mut |form| token::revoke(&behaviour, state, authorization, form)),
+            Endpoint::Revocation => with_form(&mut |form| token::revoke(site, &behaviour, state, authorization, form)),
             Endpoint::EndSession => end_session::request(&behaviour, state, self.query()),
             Endpoint::Unknown => Reply::html(404, "<!doctype html><title>Not found</title><p>Not found"),
         }

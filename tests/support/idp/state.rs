@@ -1,6 +1,6 @@
 //! What the provider remembers: requests seen, things handed out, and what has become of them.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use rand::RngCore as _;
@@ -21,6 +21,8 @@ pub(super) struct State {
     pub families: Vec<Family>,
     pub refresh_tokens: HashMap<String, RefreshToken>,
     pub devices: Vec<DeviceGrant>,
+    /// Client and `jti` of every assertion that was taken.
+    pub assertions: HashSet<(String, String)>,
     /// Everything handed out that must not be seen anywhere else.
     pub secrets: Vec<String>,
     pub counters: Counters,

@@ -7,14 +7,15 @@ use serde_json::{Value, json};
 use super::answer::Reply;
 use super::authorization::{known_resources, known_scope};
 use super::behaviour::{Again, Behaviour, Person, Rotation};
-use super::clients::{self, Client, DEVICE_CODE};
+use super::clients::{self, Client, ClientAuth, DEVICE_CODE};
 use super::device;
 use super::jwt;
 use super::parameters::Parameters;
 use super::server::Site;
 use super::state::{Code, Family, Grant, RefreshToken, State, now, random};
 
-const EVERY_GRANT: [&str; 3] = ["grant_type", "client_id", "client_secret"];
+const EVERY_GRANT: [&str; 5] =
+    ["grant_type", "client_id", "client_secret", "client_assertion", "client_assertion_type"];
 
 /// A token request whose form has been read: POST, the right content type, no parameter twice.
 pub(super) fn request(
@@ -24,13 +25,14 @@ pub(super) fn request(
     authorization: Option<&str>,
     form: &Parameters,
 ) -> Result<Reply, Reply> {
-    let client = clients::authenticate(&behaviour.clients, authorization, form)?;
+    let client = clients::authenticate(site, &behaviour.clients, state, authorization, form)?;
     let grant_type = needed(form, "grant_type")?;
     let own: &[&str] = match grant_type {
         "authorization_code" => &["code", "redirect_uri", "code_verifier", "resource"],
         "refresh_token" => &["refresh_token", "scope", "resource"],
         DEVICE_CODE => &["device_code", "resource"],
-        _ => return Err(Reply::refusal("unsupported_grant_type", "not one of the three")),
+        "client_credentials" => &["scope", "resource"],
+        _ => return Err(Reply::refusal("unsupported_grant_type", "not one of the four")),
     };
     form.only(&[&EVERY_GRANT, own].concat(), &[])?;
     if !client.may_use(grant_type) {
@@ -39,6 +41,7 @@ pub(super) fn request(
     match grant_type {
         "authorization_code" => redeem_code(site, behaviour, state, client, form),
         "refresh_token" => refresh(site, behaviour, state, client, form),
+        "client_credentials" => of_client(site, behaviour, state, client, form),
         _ => device::poll(behaviour, state, client, form).map(|grant| first_tokens(site, behaviour, state, grant).0),
     }
 }
@@ -84,6 +87,30 @@ fn redeem_code(
         code.redeemed = Some(family);
     }
     Ok(reply)
+}
+
+/// RFC 6749 §4.4: a token of the client's own. No refresh token (§4.4.3), and no ID token, as nobody has signed in.
+fn of_client(
+    site: &Site,
+    behaviour: &Behaviour,
+    state: &mut State,
+    client: &Client,
+    form: &Parameters,
+) -> Result<Reply, Reply> {
+    if matches!(client.auth, ClientAuth::None) {
+        return Err(Reply::refusal("unauthorized_client", "this grant is for confidential clients"));
+    }
+    let scope = known_scope(behaviour, form)?;
+    // As Entra ID refuses them: they are about a person.
+    if let Some(word) = scope.iter().find(|word| *word == "openid" || *word == "offline_access") {
+        return Err(Reply::refusal("invalid_scope", &format!("`{word}` needs somebody who signs in")));
+    }
+    let resource = known_resources(behaviour, form)?;
+    let person = Person { sub: client.id.clone(), groups: Vec::new(), ..Person::new(&client.id) };
+    let grant =
+        Grant { client_id: client.id.clone(), person, scope, resource, nonce: None, acr: None, auth_time: now() };
+    let answer = tokens(site, behaviour, state, &grant);
+    Ok(Reply::json(200, &behaviour.token_response.apply(answer)))
 }
 
 fn check_code(
@@ -280,12 +307,13 @@ fn mint_access_token(site: &Site, behaviour: &Behaviour, state: &mut State, gran
 
 /// RFC 7009 §2: an unknown token is no error, another client's is.
 pub(super) fn revoke(
+    site: &Site,
     behaviour: &Behaviour,
     state: &mut State,
     authorization: Option<&str>,
     form: &Parameters,
 ) -> Result<Reply, Reply> {
-    let client = clients::authenticate(&behaviour.clients, authorization, form)?;
+    let client = clients::authenticate(site, &behaviour.clients, state, authorization, form)?;
     let known = ["token", "token_type_hint", "client_id", "client_secret"];
     form.only(&known, &[])?;
     let token = needed(form, "token")?;

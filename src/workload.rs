@@ -1,0 +1,125 @@
+//! Tokens of programs: nobody signs in, and there is no listener, no browser and no question.
+//!
+//! | file | kinds |
+//! |---|---|
+//! | `client_credentials` | a client of any provider, with a secret or a key of its own |
+//! | `given` | a token that something else has made: a file, a cluster's projected file, a command |
+//!
+//! Each says where its token was asked for when there is none. What a token is worth is judged by the session, as that of
+//! a person is; nothing here keeps one.
+
+mod client_credentials;
+mod given;
+
+use std::ffi::OsString;
+use std::path::Path;
+
+pub use given::Place;
+
+use crate::clock::unix_now;
+use crate::error::{Error, Kind};
+use crate::http::Http;
+use crate::oidc::Fault;
+use crate::oidc::token::Clock;
+use crate::secret::Secret;
+use crate::settings::{Identity, SessionKind, Settings};
+
+/// What a platform is asked, and with what.
+#[allow(dead_code)] // used from the next commits on
+pub struct Ask<'a> {
+    /// To providers, through the proxy that is configured.
+    pub http: &'a Http,
+    /// To metadata addresses: never through a proxy, and an address that is not there is known within a second.
+    pub metadata: &'a Http,
+    /// Looks a variable up.
+    pub environment: &'a dyn Fn(&str) -> Option<OsString>,
+    /// Whom the token must be for, if that matters.
+    pub audience: Option<&'a str>,
+    /// What Azure is asked for.
+    pub resource: Option<&'a str>,
+    pub identity: Option<&'a Identity>,
+    /// A service account's key.
+    pub credentials_file: Option<&'a Path>,
+    /// The account whose token is asked for.
+    pub impersonate: Option<&'a str>,
+    settings: &'a Settings,
+}
+
+/// A token as it came. Nothing in it has been judged.
+#[derive(Debug)]
+pub struct Obtained {
+    pub token: Secret,
+    /// Seconds; `None` where only the token itself says.
+    pub expires_in: Option<u64>,
+    pub clock: Clock,
+}
+
+impl Obtained {
+    /// A token that came without a `Date` and without a word on how long it lives.
+    fn bare(token: Secret) -> Self {
+        let now = unix_now();
+        Self { token, expires_in: None, clock: Clock { local: now, provider: now } }
+    }
+}
+
+/// Why there is no token.
+#[derive(Debug)]
+pub enum Failure {
+    /// A provider's answer, or want of one.
+    Provider(Fault),
+    /// Everything else, in words that name where was looked.
+    Other(Error),
+}
+
+impl From<Fault> for Failure {
+    fn from(fault: Fault) -> Self {
+        Self::Provider(fault)
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Other(error)
+    }
+}
+
+impl<'a> Ask<'a> {
+    pub fn new(
+        settings: &'a Settings,
+        http: &'a Http,
+        metadata: &'a Http,
+        environment: &'a dyn Fn(&str) -> Option<OsString>,
+    ) -> Self {
+        Self {
+            http,
+            metadata,
+            environment,
+            audience: Some(settings.audience.as_str()).filter(|audience| !audience.is_empty()),
+            resource: settings.resource.first().map(String::as_str),
+            identity: settings.identity.as_ref(),
+            credentials_file: settings.credentials_file.as_deref(),
+            impersonate: settings.impersonate.as_deref(),
+            settings,
+        }
+    }
+
+    /// A token from where the session's kind gets it.
+    pub async fn token(&self) -> Result<Obtained, Failure> {
+        let settings = self.settings;
+        match settings.kind {
+            SessionKind::ClientCredentials => client_credentials::token(self.http, settings).await,
+            SessionKind::Command => Ok(given::command(&settings.source_command).await?),
+            // Those of files are read by `Place::read`.
+            SessionKind::Workforce
+            | SessionKind::File
+            | SessionKind::AzureManagedIdentity
+            | SessionKind::Gcp
+            | SessionKind::Kubernetes
+            | SessionKind::GithubActions => Err(Error::new(
+                Kind::Config,
+                format!("this mdb-login has no way to get tokens of the kind `{}`", settings.kind.name()),
+            )
+            .into()),
+        }
+    }
+}
