@@ -1,9 +1,8 @@
 //! A strict OpenID provider on loopback, in this process, for tests and the demonstration.
 //!
 //! It refuses what the standards refuse, because a peer that is too kind proves nothing, and it misbehaves where a test
-//! says so ([`behaviour::Behaviour`], [`answer::Answer`]). What it saw and did can be asked afterwards.
+//! says so ([`behaviour::Behaviour`], [`Answer`]). What it saw and did can be asked afterwards.
 
-pub mod answer;
 pub mod assertion;
 mod authorization;
 pub mod behaviour;
@@ -13,7 +12,6 @@ mod end_session;
 pub mod jwt;
 mod metadata;
 mod pages;
-pub mod parameters;
 mod server;
 pub mod state;
 pub mod tls;
@@ -21,12 +19,10 @@ mod token;
 
 use std::net::TcpListener;
 use std::sync::Arc;
-use std::thread::JoinHandle;
 
-use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 
-pub use answer::{Answer, Reply};
+use super::peer::Serving;
 pub use assertion::{Audience, Registered};
 pub use behaviour::{Again, Behaviour, Device, Discovery, Minting, Patch, Person, ResponseIss, Rotation, SignIn};
 pub use clients::{Client, ClientAuth};
@@ -34,6 +30,7 @@ pub use jwt::{Key, Signing};
 pub use state::{Counters, Request};
 pub use tls::Certificate;
 
+pub use super::peer::{Answer, Reply};
 use server::{Shared, Site};
 
 /// The client that every provider knows unless told otherwise.
@@ -85,8 +82,7 @@ impl Endpoint {
 /// A running provider. Stops when dropped.
 pub struct Idp {
     shared: Arc<Shared>,
-    up: Option<watch::Sender<bool>>,
-    thread: Option<JoinHandle<()>>,
+    serving: Serving,
 }
 
 impl Idp {
@@ -114,19 +110,14 @@ impl Idp {
         let mut behaviour = Behaviour::default();
         change(&mut behaviour);
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        listener.set_nonblocking(true).unwrap();
         let origin = format!("{scheme}://{}", listener.local_addr().unwrap());
         // A name of its own for each, because a port may come again, and clients keep sessions by issuer.
         let root = path.replace("{}", &state::random(9));
         let site = Site { issuer: format!("{origin}{root}"), origin, root };
         let shared = Arc::new(Shared::new(site, behaviour));
-        let (up, watch) = watch::channel(true);
         let theirs = Arc::clone(&shared);
-        let thread = std::thread::Builder::new()
-            .name("identity provider".to_owned())
-            .spawn(move || server::run(theirs, listener, tls, watch))
-            .unwrap();
-        Self { shared, up: Some(up), thread: Some(thread) }
+        let answer = move |arrived: &_| server::answer(&theirs, arrived);
+        Self { shared, serving: Serving::start("identity provider", listener, tls, answer) }
     }
 
     pub fn issuer(&self) -> &str {
@@ -161,16 +152,7 @@ impl Idp {
 
     /// Closes the port, or opens it again: while down, connections are refused.
     pub fn set_up(&self, up: bool) {
-        self.up.as_ref().unwrap().send_replace(up);
-        let address = self.shared.site.origin.split_once("://").unwrap().1;
-        // The server's thread acts on it in its own time; a test may rely on it at once.
-        for _ in 0..500 {
-            if std::net::TcpStream::connect(address).is_ok() == up {
-                return;
-            }
-            std::thread::sleep(std::time::Duration::from_millis(10));
-        }
-        panic!("the provider did not go {}", if up { "up" } else { "down" });
+        self.serving.set_up(up);
     }
 
     /// How many requests an endpoint has had.
@@ -213,6 +195,16 @@ impl Idp {
         token::access_token(&self.shared.site, &behaviour, &mut self.shared.state(), person)
     }
 
+    /// Makes tokens of programs, as a platform does whose issuer this provider is: `claims` have at least `sub` and `aud`.
+    /// They are made as [`Behaviour::access_token`] says, and count among [`Idp::secrets`].
+    pub fn workload_tokens(&self) -> impl Fn(serde_json::Value) -> String + Send + Sync + 'static {
+        let shared = Arc::clone(&self.shared);
+        move |claims| {
+            let behaviour = shared.behaviour().clone();
+            token::workload_token(&shared.site, &behaviour, &mut shared.state(), claims)
+        }
+    }
+
     /// What an administrator does: no refresh token works any more.
     pub fn end_all_sessions(&self) {
         let mut state = self.shared.state();
@@ -236,13 +228,4 @@ impl Idp {
 fn person_called(behaviour: &Behaviour, name: &str) -> Person {
     let found = behaviour.people.iter().find(|person| person.name == name).cloned();
     found.unwrap_or_else(|| panic!("no person `{name}`"))
-}
-
-impl Drop for Idp {
-    fn drop(&mut self) {
-        drop(self.up.take());
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
-    }
 }

@@ -12,6 +12,7 @@ pub mod cmd;
 pub mod dns;
 pub mod idp;
 pub mod mongod;
+pub mod peer;
 pub mod readme;
 #[cfg(unix)]
 pub mod screen;

@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use super::*;
-use crate::support::idp::parameters::veil;
 use crate::support::idp::{Answer, Reply};
+use crate::support::peer::parameters::veil;
 
 /// Sends a refresh, and gives the answer or how it broke.
 fn try_refresh(idp: &Idp, refresh_token: &str) -> Result<Exchange, String> {

@@ -5,13 +5,13 @@ use std::time::Instant;
 use serde_json::{Map, Value, json};
 use url::Url;
 
-use super::answer::{Refusal, Reply};
 use super::behaviour::{Behaviour, Person, ResponseIss, SignIn};
 use super::clients::Client;
 use super::pages;
-use super::parameters::Parameters;
-use super::server::Site;
+use super::server::{MAY_REPEAT, Site};
 use super::state::{AuthorizationRequest, Code, Grant, State, now, random};
+use crate::support::peer::answer::{Refusal, Reply};
+use crate::support::peer::parameters::Parameters;
 
 /// What the standards define for this endpoint, less what this provider does not support.
 const KNOWN: [&str; 16] = [
@@ -35,7 +35,7 @@ const KNOWN: [&str; 16] = [
 
 /// The request that a browser brings.
 pub(super) fn request(site: &Site, behaviour: &Behaviour, state: &mut State, query: &[u8]) -> Reply {
-    let parameters = match Parameters::parse(query) {
+    let parameters = match Parameters::parse(query, MAY_REPEAT) {
         Ok(parameters) => parameters,
         // With a parameter twice, who knows which redirect URI is meant: no redirect (RFC 6749 §4.1.2.1).
         Err(why) => return pages::failure("invalid_request", &why),

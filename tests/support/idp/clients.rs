@@ -4,12 +4,11 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use url::Url;
 
-use super::Endpoint;
-use super::answer::Reply;
 use super::assertion::{self, Audience, Registered};
-use super::parameters::Parameters;
 use super::server::Site;
 use super::state::{State, now};
+use super::{Endpoint, Reply};
+use crate::support::peer::parameters::Parameters;
 
 /// The grant type of RFC 8628 §3.4.
 pub(super) const DEVICE_CODE: &str = "urn:ietf:params:oauth:grant-type:device_code";

@@ -6,14 +6,14 @@ use rand::Rng as _;
 use serde_json::json;
 
 use super::Endpoint;
-use super::answer::Reply;
+use super::Reply;
 use super::authorization::{known_resources, known_scope};
 use super::behaviour::{Behaviour, Person};
 use super::clients::{self, Client, DEVICE_CODE};
 use super::pages;
-use super::parameters::Parameters;
 use super::server::Site;
 use super::state::{DeviceGrant, Grant, State, Verdict, now};
+use crate::support::peer::parameters::Parameters;
 
 /// What a poll may be too early by: the network's and the client's timers' jitter, not a tenth of the shortest interval.
 const TOLERANCE: Duration = Duration::from_millis(50);
@@ -116,7 +116,7 @@ pub(super) fn poll(
 
 /// The verification page (§3.3); `user_code` may come with the URL (§3.3.1).
 pub(super) fn page(site: &Site, behaviour: &Behaviour, query: &[u8]) -> Reply {
-    match Parameters::parse(query) {
+    match Parameters::parse(query, &[]) {
         Ok(query) => {
             pages::verification(&site.path("/verify"), &behaviour.people, query.get("user_code").unwrap_or_default())
         }

@@ -1,14 +1,14 @@
 //! RP-initiated logout: the page that ends the session in the person's browser.
 
-use super::answer::Reply;
+use super::Reply;
 use super::behaviour::Behaviour;
 use super::pages;
-use super::parameters::Parameters;
 use super::state::State;
+use crate::support::peer::parameters::Parameters;
 
 /// OpenID Connect RP-Initiated Logout 1.0 §2.
 pub(super) fn request(behaviour: &Behaviour, state: &mut State, query: &[u8]) -> Reply {
-    let parameters = match Parameters::parse(query) {
+    let parameters = match Parameters::parse(query, &[]) {
         Ok(parameters) => parameters,
         Err(why) => return pages::failure("invalid_request", &why),
     };

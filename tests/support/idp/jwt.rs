@@ -80,6 +80,23 @@ impl Key {
         self.private().to_public_key()
     }
 
+    /// The claims of `token`, if this key has signed it with RS256 and its header names this `kid`.
+    pub fn verify(self, token: &str) -> Result<Value, String> {
+        let (message, signature) = token.rsplit_once('.').ok_or("not a JWT")?;
+        let (head, body) = message.split_once('.').ok_or("not a JWT")?;
+        let read = |part: &str| -> Result<Value, &str> {
+            serde_json::from_slice(&decode(part).ok_or("not base64url")?).map_err(|_| "not JSON")
+        };
+        let (header, claims) = (read(head)?, read(body)?);
+        if header["alg"] != "RS256" || header["kid"] != self.kid() {
+            return Err(format!("alg {} and kid {}", header["alg"], header["kid"]));
+        }
+        let scheme = Pkcs1v15Sign { hash_len: Some(32), prefix: SHA256_PREFIX.into() };
+        let signature = decode(signature).ok_or("the signature is not base64url")?;
+        let verified = self.public().verify(scheme, &Sha256::digest(message), &signature);
+        verified.map(|()| claims).map_err(|_| "the signature is wrong".to_owned())
+    }
+
     fn sign(self, message: &[u8]) -> Vec<u8> {
         let scheme = Pkcs1v15Sign { hash_len: Some(32), prefix: SHA256_PREFIX.into() };
         self.private().sign(scheme, &Sha256::digest(message)).unwrap()
@@ -88,6 +105,16 @@ impl Key {
 
 /// DigestInfo of SHA-256, RFC 8017 §9.2 note 1.
 pub(super) const SHA256_PREFIX: [u8; 19] = [48, 49, 48, 13, 6, 9, 96, 134, 72, 1, 101, 3, 4, 2, 1, 5, 0, 4, 32];
+
+/// A JWT of `claims`, signed with RS256, with this key's `kid`.
+pub fn sign(key: Key, claims: &Value) -> String {
+    assertion(key, &json!({ "alg": "RS256", "typ": "JWT", "kid": key.kid() }), claims)
+}
+
+/// `bytes` random bytes as base64url.
+pub fn random(bytes: usize) -> String {
+    super::state::random(bytes)
+}
 
 /// Makes a token of `claims` as `minting` wants it, signed with `key`. `typ` is the header's `typ`.
 pub(super) fn mint(key: Key, typ: &str, claims: Value, minting: &Minting) -> String {
@@ -125,6 +152,11 @@ pub(super) fn mint(key: Key, typ: &str, claims: Value, minting: &Minting) -> Str
 /// The claims of a JWT, unverified: for tests that look at what a client was given.
 pub fn claims(token: &str) -> Value {
     part(token, 1)
+}
+
+/// The same, `None` for what is no JWT.
+pub fn unverified_claims(token: &str) -> Option<Value> {
+    serde_json::from_slice(&decode(token.split('.').nth(1)?)?).ok()
 }
 
 /// The header of a JWT.

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::Endpoint;
-use super::answer::Reply;
+use super::Reply;
 use super::behaviour::{Behaviour, Discovery};
 use super::clients::ClientAuth;
 use super::server::Site;

@@ -1,6 +1,6 @@
 //! The provider's few pages: plain forms that a person and a scripted browser can both use.
 
-use super::answer::Reply;
+use super::Reply;
 use super::behaviour::Person;
 use super::state::AuthorizationRequest;
 

@@ -6,9 +6,9 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use rand::RngCore as _;
 
 use super::Endpoint;
-use super::answer::{Answer, Reply};
 use super::behaviour::Person;
 use super::jwt;
+use super::{Answer, Reply};
 
 #[derive(Default)]
 pub(super) struct State {

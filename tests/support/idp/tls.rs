@@ -64,7 +64,8 @@ impl Certificate {
         self.certificate.pem()
     }
 
-    pub(super) fn acceptor(&self) -> TlsAcceptor {
+    /// What a server on loopback answers with.
+    pub fn acceptor(&self) -> TlsAcceptor {
         let key = PrivateKeyDer::try_from(self.key.serialize_der()).unwrap();
         let config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
             .with_safe_default_protocol_versions()

@@ -4,15 +4,15 @@ use std::time::Instant;
 
 use serde_json::{Value, json};
 
-use super::answer::Reply;
+use super::Reply;
 use super::authorization::{known_resources, known_scope};
 use super::behaviour::{Again, Behaviour, Person, Rotation};
 use super::clients::{self, Client, ClientAuth, DEVICE_CODE};
 use super::device;
 use super::jwt;
-use super::parameters::Parameters;
 use super::server::Site;
 use super::state::{Code, Family, Grant, RefreshToken, State, now, random};
+use crate::support::peer::parameters::Parameters;
 
 const EVERY_GRANT: [&str; 5] =
     ["grant_type", "client_id", "client_secret", "client_assertion", "client_assertion_type"];
@@ -286,6 +286,19 @@ pub(super) fn access_token(site: &Site, behaviour: &Behaviour, state: &mut State
         auth_time: now(),
     };
     mint_access_token(site, behaviour, state, &grant)
+}
+
+/// The token of a program that a platform vouches for.
+pub(super) fn workload_token(site: &Site, behaviour: &Behaviour, state: &mut State, mut claims: Value) -> String {
+    let issued = now().saturating_add_signed(behaviour.clock_ahead);
+    claims["iss"] = json!(site.issuer);
+    claims["iat"] = json!(issued);
+    claims["nbf"] = json!(issued);
+    claims["exp"] = json!(issued + behaviour.access_token_lifetime.as_secs());
+    claims["jti"] = json!(random(12));
+    let token = jwt::mint(behaviour.key, "JWT", claims, &behaviour.access_token);
+    state.secrets.push(token.clone());
+    token
 }
 
 fn mint_access_token(site: &Site, behaviour: &Behaviour, state: &mut State, grant: &Grant) -> String {

@@ -24,15 +24,15 @@ const SECRETS: [&str; 9] = [
 ];
 
 impl Parameters {
-    /// Reads a query or a form body. A parameter without a value counts as left out.
-    pub(super) fn parse(text: &[u8]) -> Result<Self, String> {
+    /// Reads a query or a form body. A parameter without a value counts as left out; each is there once, but for those of
+    /// `may_repeat`.
+    pub fn parse(text: &[u8], may_repeat: &[&str]) -> Result<Self, String> {
         let mut list: Vec<(String, String)> = Vec::new();
         for (name, value) in url::form_urlencoded::parse(text) {
             if name.contains('\u{fffd}') || value.contains('\u{fffd}') {
                 return Err("a parameter is not UTF-8".to_owned());
             }
-            // RFC 8707 §2 is the one place where a parameter may repeat.
-            if name != "resource" && list.iter().any(|(known, _)| *known == name) {
+            if !may_repeat.contains(&name.as_ref()) && list.iter().any(|(known, _)| *known == name) {
                 return Err(format!("`{name}` is there twice"));
             }
             list.push((name.into_owned(), value.into_owned()));
@@ -41,21 +41,21 @@ impl Parameters {
         Ok(Self(list))
     }
 
-    pub(super) fn get(&self, name: &str) -> Option<&str> {
+    pub fn get(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
-    pub(super) fn all(&self, name: &str) -> Vec<String> {
+    pub fn all(&self, name: &str) -> Vec<String> {
         self.0.iter().filter(|(known, _)| known == name).map(|(_, value)| value.clone()).collect()
     }
 
     /// The space-separated words of a parameter.
-    pub(super) fn words(&self, name: &str) -> Vec<String> {
+    pub fn words(&self, name: &str) -> Vec<String> {
         self.get(name).map(|text| text.split(' ').map(str::to_owned).collect()).unwrap_or_default()
     }
 
     /// Refuses a parameter that is in neither list.
-    pub(super) fn only(&self, known: &[&str], also: &[String]) -> Result<(), Refusal> {
+    pub fn only(&self, known: &[&str], also: &[String]) -> Result<(), Refusal> {
         match self.0.iter().find(|(name, _)| !known.contains(&name.as_str()) && !also.contains(name)) {
             Some((name, _)) => Err(("invalid_request", format!("`{name}` does not belong here"))),
             None => Ok(()),
@@ -63,7 +63,7 @@ impl Parameters {
     }
 
     /// The parameters for the log: secrets become a short digest, so that two requests can still be compared.
-    pub(super) fn for_log(&self) -> BTreeMap<String, String> {
+    pub fn for_log(&self) -> BTreeMap<String, String> {
         let mut shown = BTreeMap::new();
         for (name, value) in &self.0 {
             let value = if SECRETS.contains(&name.as_str()) { veil(value) } else { value.clone() };

@@ -37,17 +37,17 @@ impl Reply {
     }
 
     /// An OAuth error with the status that most have (RFC 6749 §5.2).
-    pub(super) fn refusal(error: &str, why: &str) -> Self {
+    pub fn refusal(error: &str, why: &str) -> Self {
         Self::error(400, error, why)
     }
 
-    pub(super) fn error(status: u16, error: &str, description: &str) -> Self {
+    pub fn error(status: u16, error: &str, description: &str) -> Self {
         Self::json(status, &serde_json::json!({ "error": error, "error_description": description }))
     }
 }
 
 /// Why a request is not granted: an OAuth error code, and words for whoever debugs the client.
-pub(super) type Refusal = (&'static str, String);
+pub type Refusal = (&'static str, String);
 
 impl From<Refusal> for Reply {
     fn from((error, why): Refusal) -> Self {
@@ -55,7 +55,7 @@ impl From<Refusal> for Reply {
     }
 }
 
-/// How one request is answered, see [`super::Idp::script`].
+/// How one request is answered, where a test says so.
 #[derive(Clone, Debug)]
 pub enum Answer {
     /// As the standard has it.
