@@ -42,6 +42,7 @@ mod exec;
 // The session is kept, and tokens are handed out.
 mod bad_input;
 mod cases;
+mod cloud;
 #[cfg(unix)]
 mod doctor;
 mod hot_path;

@@ -7,6 +7,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 pub mod browser;
+pub mod cloud;
 pub mod cmd;
 #[cfg(target_os = "linux")]
 pub mod dns;

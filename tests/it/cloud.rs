@@ -1,0 +1,3 @@
+//! The platforms that vouch for programs, on loopback.
+
+mod peers;
