@@ -37,12 +37,14 @@ pub struct HttpOptions<'a> {
     pub timeout: Duration,
 }
 
-/// A metadata server answers at once, or there is none: this machine is not in that cloud.
-const METADATA_CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+/// A metadata server answers at once, or there is none: this machine is not in that cloud. That is known within a second,
+/// with the program's own start.
+const METADATA_CONNECT_TIMEOUT: Duration = Duration::from_millis(800);
 
 #[derive(Clone)]
 pub struct Http {
     client: reqwest::Client,
+    timeout: Duration,
 }
 
 /// Why there is no answer. The difference matters for a refresh: a request that was never sent can be repeated freely.
@@ -98,13 +100,28 @@ impl Http {
             })?;
             builder = builder.proxy(proxy.no_proxy(reqwest::NoProxy::from_env()));
         }
-        built(builder)
+        built(builder, options.timeout)
     }
 
     /// For the addresses at which a platform tells a machine who it is. Never through a proxy: that would be asked who it
     /// is itself, and whoever runs it would have the token. `timeout` is for one request.
     pub fn for_metadata(timeout: Duration) -> Result<Self> {
-        built(plain(METADATA_CONNECT_TIMEOUT, timeout).no_proxy())
+        built(plain(METADATA_CONNECT_TIMEOUT, timeout).no_proxy(), timeout)
+    }
+
+    /// For a service in the same network: never through a proxy. `ca_file` holds PEM certificates that are trusted in
+    /// addition to the platform's. `timeout` is for one request.
+    pub fn direct(ca_file: Option<&Path>, timeout: Duration) -> Result<Self> {
+        let mut builder = plain(CONNECT_TIMEOUT, timeout).no_proxy();
+        if let Some(path) = ca_file {
+            builder = builder.tls_certs_merge(certificates(path)?);
+        }
+        built(builder, timeout)
+    }
+
+    /// How long one request may take.
+    pub fn timeout(&self) -> Duration {
+        self.timeout
     }
 
     /// Sends one request and reads the whole answer, whatever its status.
@@ -141,13 +158,13 @@ fn plain(connect_timeout: Duration, timeout: Duration) -> reqwest::ClientBuilder
         .timeout(timeout)
 }
 
-fn built(builder: reqwest::ClientBuilder) -> Result<Http> {
+fn built(builder: reqwest::ClientBuilder, timeout: Duration) -> Result<Http> {
     let client = builder.build().map_err(|error| {
         Error::new(Kind::Config, "cannot set up TLS")
             .because(error)
             .hint("check the system's certificate store, `SSL_CERT_FILE`, and the proxy variables")
     })?;
-    Ok(Http { client })
+    Ok(Http { client, timeout })
 }
 
 /// A proxy that requests go through.

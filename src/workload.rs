@@ -4,12 +4,20 @@
 //! |---|---|
 //! | `client_credentials` | a client of any provider, with a secret or a key of its own |
 //! | `given` | a token that something else has made: a file, a cluster's projected file, a command |
+//! | `azure` | a managed identity: virtual machines, App Service and Functions, Arc, pods on AKS |
+//!
+//! The platforms share `request` (one request and its answer), `retry` (when it is made again) and `environment` (the
+//! vendors' variables).
 //!
 //! Each says where its token was asked for when there is none. What a token is worth is judged by the session, as that of
 //! a person is; nothing here keeps one.
 
+mod azure;
 mod client_credentials;
+mod environment;
 mod given;
+mod request;
+mod retry;
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -22,7 +30,7 @@ use crate::http::Http;
 use crate::oidc::Fault;
 use crate::oidc::token::Clock;
 use crate::secret::Secret;
-use crate::settings::{Identity, SessionKind, Settings};
+use crate::settings::{Identity, Origin, SessionKind, Settings, schema};
 
 /// What a platform is asked, and with what.
 #[allow(dead_code)] // used from the next commits on
@@ -103,16 +111,22 @@ impl<'a> Ask<'a> {
         }
     }
 
+    /// Whether the connection string asks for the platform. The drivers then ask its metadata server and nobody else, and
+    /// another way could lead to another identity.
+    fn is_for_driver(&self) -> bool {
+        *self.settings.origin(schema::KIND.key) == Origin::Uri
+    }
+
     /// A token from where the session's kind gets it.
     pub async fn token(&self) -> Result<Obtained, Failure> {
         let settings = self.settings;
         match settings.kind {
             SessionKind::ClientCredentials => client_credentials::token(self.http, settings).await,
             SessionKind::Command => Ok(given::command(&settings.source_command).await?),
-            // Those of files are read by `Place::read`.
+            SessionKind::AzureManagedIdentity => Ok(azure::token(self).await?),
+            // A person's is had by signing in, one in a file by `Place::read`.
             SessionKind::Workforce
             | SessionKind::File
-            | SessionKind::AzureManagedIdentity
             | SessionKind::Gcp
             | SessionKind::Kubernetes
             | SessionKind::GithubActions => Err(Error::new(

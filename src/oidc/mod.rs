@@ -20,7 +20,7 @@ pub mod authorization;
 pub mod client_assertion;
 pub mod device;
 pub mod id_token;
-mod json;
+pub mod json;
 pub mod logout;
 pub mod metadata;
 pub mod token;

@@ -96,7 +96,7 @@ fn http_date(text: &str) -> Option<u64> {
 pub const RETRY_AFTER_MAX: u64 = 3600;
 
 /// `Retry-After` in seconds (RFC 9110 §10.2.3), 0 to 3600. What cannot be read counts as not sent.
-pub(super) fn retry_after(headers: &HeaderMap) -> Option<u64> {
+pub fn retry_after(headers: &HeaderMap) -> Option<u64> {
     let text = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
     let seconds = match text.parse::<u64>() {
         Ok(seconds) => seconds,
@@ -265,6 +265,14 @@ pub(super) fn fault<TE: oauth2::ErrorResponse>(error: RequestTokenError<Fault, T
 /// `url` is for messages. What is not clearly JSON of the provider is treated as "no answer": captive portals, proxies
 /// and load balancers speak HTML, and none of them may end a session (RFC 6749 §5.2 errors alone can).
 pub(super) fn judge(url: &str, response: &HttpResponse) -> Result<HttpResponse, Fault> {
+    let straightened = bearer(url, response)?;
+    let mut answer = HttpResponse::new(Value::Object(straightened).to_string().into_bytes());
+    answer.headers_mut().insert(header::CONTENT_TYPE, header::HeaderValue::from_static("application/json"));
+    Ok(answer)
+}
+
+/// As [`judge`], for a service that is no provider and answers as its token endpoint would: the members of the answer.
+pub fn bearer(url: &str, response: &HttpResponse) -> Result<Map<String, Value>, Fault> {
     let status = response.status();
     let retry_after = retry_after(response.headers());
     let unavailable = |why: String, outcome| Fault::Unavailable { why, outcome, retry_after };
@@ -291,14 +299,10 @@ pub(super) fn judge(url: &str, response: &HttpResponse) -> Result<HttpResponse, 
     }
     let body = body.map_err(|why| unavailable(format!("the answer of {url} cannot be read: {why}"), Outcome::Lost))?;
     let successor = body.get("refresh_token").and_then(Value::as_str).filter(|token| is_token(token)).map(Secret::new);
-    let straightened = straighten(body).map_err(|fault| match fault {
+    straighten(body).map_err(|fault| match fault {
         Fault::Broken { what, why, .. } => Fault::Broken { what, why, successor },
         other => other,
-    })?;
-
-    let mut answer = HttpResponse::new(Value::Object(straightened).to_string().into_bytes());
-    answer.headers_mut().insert(header::CONTENT_TYPE, header::HeaderValue::from_static("application/json"));
-    Ok(answer)
+    })
 }
 
 fn oauth_error(error: &Value, body: &Map<String, Value>, retry_after: Option<u64>) -> Fault {

@@ -108,9 +108,10 @@ fn mend_person(settings: &Settings, code: &str) -> (Kind, Option<String>) {
         "invalid_scope" => {
             (Kind::Config, Some(format!("ask for other scopes: {}", settings.how_to_set(&schema::SCOPE, "openid"))))
         }
-        "invalid_target" => {
-            (Kind::Config, Some(format!("correct `resource`: {}", settings.how_to_set(&schema::RESOURCE, "IDENTIFIER"))))
-        }
+        "invalid_target" => (
+            Kind::Config,
+            Some(format!("correct `resource`: {}", settings.how_to_set(&schema::RESOURCE, "IDENTIFIER"))),
+        ),
         "invalid_client" | "unauthorized_client" => (
             Kind::Config,
             Some(
@@ -202,6 +203,7 @@ impl Session<'_> {
             _ => error,
         }
     }
+
     /// The same for a program's token, which no setting of a sign-in can mend.
     fn explain_program_token(&self, flaw: &Flaw) -> Error {
         let kind = self.settings.kind;
@@ -220,6 +222,12 @@ impl Session<'_> {
                     self.set(&schema::RESOURCE, "IDENTIFIER")
                 ))
             }
+            Flaw::NotJwt(_) if kind == SessionKind::AzureManagedIdentity => error.hint(format!(
+                "ask for an application of your own, since tokens for Microsoft's services may have any form: {}",
+                self.set(&schema::RESOURCE, "APPLICATION-ID-URI")
+            )),
+            // What the other platforms give is set up nowhere.
+            Flaw::NotJwt(_) if kind != SessionKind::ClientCredentials => error,
             Flaw::Audience { .. } if flaw.is_microsoft_graph() => at_provider(error)
                 .hint(format!("to ask for it: {}", self.set(&schema::SCOPE, "APPLICATION-ID/.default"))),
             Flaw::Audience { found, .. } => match found.as_slice() {
