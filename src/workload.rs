@@ -5,6 +5,7 @@
 //! | `client_credentials` | a client of any provider, with a secret or a key of its own |
 //! | `given` | a token that something else has made: a file, a cluster's projected file, a command |
 //! | `azure` | a managed identity: virtual machines, App Service and Functions, Arc, pods on AKS |
+//! | `gcp` | a service account of Google's: the metadata server, a key, another account that is lent |
 //!
 //! The platforms share `request` (one request and its answer), `retry` (when it is made again) and `environment` (the
 //! vendors' variables).
@@ -15,6 +16,7 @@
 mod azure;
 mod client_credentials;
 mod environment;
+mod gcp;
 mod given;
 mod request;
 mod retry;
@@ -33,7 +35,6 @@ use crate::secret::Secret;
 use crate::settings::{Identity, Origin, SessionKind, Settings, schema};
 
 /// What a platform is asked, and with what.
-#[allow(dead_code)] // used from the next commits on
 pub struct Ask<'a> {
     /// To providers, through the proxy that is configured.
     pub http: &'a Http,
@@ -124,10 +125,10 @@ impl<'a> Ask<'a> {
             SessionKind::ClientCredentials => client_credentials::token(self.http, settings).await,
             SessionKind::Command => Ok(given::command(&settings.source_command).await?),
             SessionKind::AzureManagedIdentity => Ok(azure::token(self).await?),
+            SessionKind::Gcp => Ok(gcp::token(self).await?),
             // A person's is had by signing in, one in a file by `Place::read`.
             SessionKind::Workforce
             | SessionKind::File
-            | SessionKind::Gcp
             | SessionKind::Kubernetes
             | SessionKind::GithubActions => Err(Error::new(
                 Kind::Config,

@@ -118,11 +118,6 @@ impl ClientKey {
     /// # Errors
     /// [`Fault::Unsupported`] where it takes neither of ours.
     pub fn assertion(&self, claims: &Claims<'_>, offered: Option<&[String]>) -> Result<Secret, Fault> {
-        let algorithm = self.algorithm(offered)?;
-        let fixed = [("alg", Some(algorithm.name())), ("typ", Some("JWT"))];
-        let known_by = [("kid", self.key_id.as_deref()), ("x5t#S256", self.thumbprint.as_deref())];
-        let fields = fixed.into_iter().chain(known_by);
-        let header: Map<_, _> = fields.filter_map(|(name, value)| Some((name.to_owned(), json!(value?)))).collect();
         let payload = json!({
             "iss": claims.client_id,
             "sub": claims.client_id,
@@ -131,8 +126,24 @@ impl ClientKey {
             "iat": claims.now,
             "exp": claims.now + LIFETIME,
         });
-        let part = |value: Value| URL_SAFE_NO_PAD.encode(value.to_string());
-        let message = format!("{}.{}", part(Value::Object(header)), part(payload));
+        self.sign(self.algorithm(offered)?, &payload)
+    }
+
+    /// A JWT with claims of the caller's, for those who take RS256 and nothing else.
+    ///
+    /// # Errors
+    /// [`Fault::Unsupported`] where the key cannot sign so.
+    pub fn sign_rs256(&self, claims: &Value) -> Result<Secret, Fault> {
+        self.sign(Algorithm::Rs256, claims)
+    }
+
+    fn sign(&self, algorithm: Algorithm, claims: &Value) -> Result<Secret, Fault> {
+        let fixed = [("alg", Some(algorithm.name())), ("typ", Some("JWT"))];
+        let known_by = [("kid", self.key_id.as_deref()), ("x5t#S256", self.thumbprint.as_deref())];
+        let fields = fixed.into_iter().chain(known_by);
+        let header: Map<_, _> = fields.filter_map(|(name, value)| Some((name.to_owned(), json!(value?)))).collect();
+        let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
+        let message = format!("{}.{}", part(&Value::Object(header)), part(claims));
         let failed = || Fault::unsupported("the client key", format!("it cannot sign with {}", algorithm.name()));
         let signer = self.key.choose_scheme(&[algorithm.scheme()]).ok_or_else(failed)?;
         let signature = signer.sign(message.as_bytes()).map_err(|_| failed())?;

@@ -6,6 +6,7 @@
 
 mod azure;
 mod azure_arc;
+mod google;
 mod peers;
 
 use std::time::Duration;
