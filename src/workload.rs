@@ -6,6 +6,8 @@
 //! | `given` | a token that something else has made: a file, a cluster's projected file, a command |
 //! | `azure` | a managed identity: virtual machines, App Service and Functions, Arc, pods on AKS |
 //! | `gcp` | a service account of Google's: the metadata server, a key, another account that is lent |
+//! | `kubernetes` | a token that the cluster's API server is asked for |
+//! | `github` | a run of GitHub Actions |
 //!
 //! The platforms share `request` (one request and its answer), `retry` (when it is made again) and `environment` (the
 //! vendors' variables).
@@ -17,7 +19,9 @@ mod azure;
 mod client_credentials;
 mod environment;
 mod gcp;
+mod github;
 mod given;
+mod kubernetes;
 mod request;
 mod retry;
 
@@ -126,11 +130,10 @@ impl<'a> Ask<'a> {
             SessionKind::Command => Ok(given::command(&settings.source_command).await?),
             SessionKind::AzureManagedIdentity => Ok(azure::token(self).await?),
             SessionKind::Gcp => Ok(gcp::token(self).await?),
+            SessionKind::GithubActions => Ok(github::token(self).await?),
+            SessionKind::Kubernetes => Ok(kubernetes::token(self).await?),
             // A person's is had by signing in, one in a file by `Place::read`.
-            SessionKind::Workforce
-            | SessionKind::File
-            | SessionKind::Kubernetes
-            | SessionKind::GithubActions => Err(Error::new(
+            SessionKind::Workforce | SessionKind::File => Err(Error::new(
                 Kind::Config,
                 format!("this mdb-login has no way to get tokens of the kind `{}`", settings.kind.name()),
             )

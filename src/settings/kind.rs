@@ -151,7 +151,7 @@ fn odds(settings: &Settings) -> Option<String> {
         }
         (SessionKind::Gcp, None | Some(Identity::Account(_))) => together(&IDENTITY, &CREDENTIALS_FILE),
         (SessionKind::Gcp, Some(_)) => form("the e-mail address of a service account"),
-        (SessionKind::Kubernetes, None | Some(Identity::ServiceAccount { .. })) => together(&IDENTITY, &SOURCE_FILE),
+        (SessionKind::Kubernetes, None | Some(Identity::ServiceAccount { .. })) => None,
         (SessionKind::Kubernetes, Some(_)) => form("`NAMESPACE/NAME`"),
         _ => None,
     }

@@ -32,6 +32,13 @@ impl Place {
         }
     }
 
+    /// The token by which a pod proves itself to its cluster. It is not the one that the drivers' variables name, which is
+    /// for somebody else.
+    pub(super) fn of_pod(settings: &Settings) -> Self {
+        let path = settings.source_file.clone().unwrap_or_else(|| SERVICE_ACCOUNT.into());
+        Self { path, named_by: None }
+    }
+
     /// The token that is there now.
     pub fn read(&self) -> Result<Obtained> {
         let token = source::read_line(&self.path, &TOKEN).map_err(|error| match self.named_by {

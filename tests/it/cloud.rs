@@ -6,7 +6,9 @@
 
 mod azure;
 mod azure_arc;
+mod github;
 mod google;
+mod kubernetes;
 mod peers;
 
 use std::time::Duration;

@@ -88,12 +88,6 @@ fn every_kind_says_what_it_lacks_and_what_it_does_not_take() {
             "`identity` must be `NAMESPACE/NAME` for the kind `kubernetes`",
         ),
         ("kind = 'kubernetes'\nidentity = 'ns/sa'", &[], 3, "`audience` must be set where `identity` is"),
-        (
-            "kind = 'kubernetes'\nidentity = 'ns/sa'\naudience = 'a'\nsource_file = '/t'",
-            &[],
-            3,
-            "`identity` cannot be combined with `source_file`",
-        ),
         ("kind = 'github-actions'", &[], 3, "`audience` must be set for the kind `github-actions`"),
         ("kind = 'file'", &[], 3, "`source_file` must be set for the kind `file`"),
         ("kind = 'command'", &[], 3, "`source_command` must be set for the kind `command`"),
