@@ -9,7 +9,9 @@ mod azure_arc;
 mod github;
 mod google;
 mod kubernetes;
+mod mongodb;
 mod peers;
+mod secrecy;
 
 use std::time::Duration;
 

@@ -136,6 +136,33 @@ fn environment_lists_every_variable() {
     assert_eq!(listed, read.iter().map(String::as_str).collect::<BTreeSet<_>>());
 }
 
+/// The variables of others by which programs find their platforms: each is looked up by its name as a text.
+#[test]
+fn environment_lists_what_platforms_set() {
+    let text = section(&pages()["mdb-login.1"], "ENVIRONMENT");
+    let is_variable = |word: &str| {
+        let is_name = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
+        word.contains('_') && word.len() > 8 && word.chars().all(is_name)
+    };
+    let mut found = 0;
+    let mut folders = vec![project().join("src/workload")];
+    while let Some(folder) = folders.pop() {
+        for path in std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()) {
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let source = std::fs::read_to_string(&path).unwrap();
+            let code = source.split("#[cfg(test)]").next().unwrap();
+            for word in code.split('"').filter(|word| is_variable(word)) {
+                assert!(text.contains(word), "{word} of {} is not in ENVIRONMENT", path.display());
+                found += 1;
+            }
+        }
+    }
+    assert!(found > 15, "{found} variables: they are written otherwise by now");
+}
+
 /// Every command with the words that lead to it.
 fn commands() -> Vec<Vec<&'static str>> {
     let mut all = vec![vec![]];

@@ -14,7 +14,7 @@ use crate::support::idp::{Answer, CLIENT_ID, Client, ClientAuth, Endpoint, Idp, 
 const CLIENT_SECRET: &str = "canary-of-the-client-0123456789";
 
 /// Everything that must not be seen, in the spellings in which it might be.
-struct Canaries(Vec<String>);
+pub struct Canaries(Vec<String>);
 
 impl Canaries {
     fn of(idp: &Idp, visits: &[Visit]) -> Self {
@@ -25,8 +25,12 @@ impl Canaries {
             let pairs = hop.url.query_pairs().filter(|(name, _)| secret(name));
             plain.extend(pairs.map(|(_, value)| value.into_owned()).filter(|value| value.len() > 10));
         }
+        Self::of_texts(plain)
+    }
+
+    pub fn of_texts(texts: Vec<String>) -> Self {
         let mut all = Vec::new();
-        for text in plain {
+        for text in texts {
             // A JWT's middle alone says who, and its end alone may be put behind another middle.
             all.extend(text.split('.').filter(|part| part.len() > 20).map(str::to_owned));
             all.push(hex(&text));
@@ -36,7 +40,7 @@ impl Canaries {
         Self(all)
     }
 
-    fn assert_absent(&self, place: &str, bytes: &[u8]) {
+    pub fn assert_absent(&self, place: &str, bytes: &[u8]) {
         let text = String::from_utf8_lossy(bytes);
         for canary in &self.0 {
             assert!(!text.contains(canary), "{place} holds `{canary}`:\n{text}");

@@ -18,7 +18,7 @@ use crate::support::mongod::{Event, Mongod};
 use crate::support::readme::recipe;
 
 /// Works a little, and prints what it has found as one line of JSON.
-const WORK: &str = r#"
+pub const WORK: &str = r#"
     const user = db.runCommand({ connectionStatus: 1 }).authInfo.authenticatedUsers[0].user;
     const people = db.getSiblingDB("shop").people;
     for (let number = 0; number < 12; number++) people.insertOne({ number });

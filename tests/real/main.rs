@@ -12,6 +12,8 @@ mod support;
 mod peers; // the provider, the person over HTTP and the person with Chromium
 
 #[cfg(target_os = "linux")]
+mod alone; // a part of the machine for one test
+#[cfg(target_os = "linux")]
 mod bus; // a private D-Bus session with gnome-keyring in it, or without
 #[cfg(target_os = "linux")]
 mod terminal; // the binary on a pseudo-terminal
@@ -38,5 +40,7 @@ mod interactive; // what a person at a terminal sees
 mod keyring; // unlocked, locked, absent, mute
 #[cfg(target_os = "linux")]
 mod other_user; // somebody else on the machine, who is faster than the person
+#[cfg(target_os = "linux")]
+mod platforms; // Azure Arc's folder, a crowd at a metadata server, and what people run on a platform
 #[cfg(target_os = "linux")]
 mod srv; // `mongodb+srv://`, with a DNS server in a network of its own

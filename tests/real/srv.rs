@@ -1,58 +1,33 @@
 //! `mongodb+srv://`: what DNS records may say, and where a token goes for it.
 //!
-//! Resolvers read `/etc/resolv.conf` and ask on port 53. So each test runs a second time, as the only one of a process that
-//! has a loopback network and that file for itself.
+//! Resolvers read `/etc/resolv.conf` and ask on port 53. So each test has a loopback network and that file for itself.
 
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::Duration;
 
+use crate::alone;
 use crate::support::browser::Browser;
 use crate::support::cmd::{Outcome, Sandbox};
 use crate::support::dns::{self, Dns};
 use crate::support::idp::{CLIENT_ID, Idp, SignIn};
 use crate::support::mongod::Mongod;
 
-/// Set in the process that has the network.
-const INSIDE: &str = "MDB_TEST_HAS_OWN_NETWORK";
+const NETWORK: alone::Place = alone::Place {
+    without: &["--net"],
+    made_by: "ip link set lo up; mount --bind \"$1/resolv.conf\" /etc/resolv.conf
+        [ ! -e /etc/nsswitch.conf ] || mount --bind \"$1/nsswitch.conf\" /etc/nsswitch.conf",
+    name: "network of its own for the DNS server (and `ip`)",
+};
 
 /// Runs `test`, the whole of the test function of this name in this file, beside a DNS server.
 fn with_dns(name: &str, test: impl FnOnce(&Dns)) {
-    if std::env::var_os(INSIDE).is_some() {
-        return test(&Dns::start());
-    }
-    let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("resolv.conf"), format!("nameserver {}\n", dns::ADDRESS)).unwrap();
-    // Not through a daemon that asks the real network.
-    std::fs::write(folder.path().join("nsswitch.conf"), "hosts: files dns\n").unwrap();
-
-    let trial = own_network(folder.path()).arg("true").output().expect("unshare(1) of util-linux");
-    let why = String::from_utf8_lossy(&trial.stderr);
-    assert!(
-        trial.status.success(),
-        "no network of its own for the DNS server; it needs root or unprivileged user namespaces, and ip(8): {why}"
-    );
-
-    let test = format!("srv::{name}");
-    let mut command = own_network(folder.path());
-    command.arg(std::env::current_exe().unwrap()).args(["--exact", &test, "--ignored", "--nocapture"]);
-    let output = command.env(INSIDE, "1").output().unwrap();
-    let (said, errors) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success() && said.contains("1 passed"), "{test}:\n{said}{errors}");
-}
-
-/// A command, to be completed, that sees this folder's files in place of the system's, and a loopback network only.
-fn own_network(files: &Path) -> Command {
-    let mut command = Command::new("unshare");
-    if !rustix::process::geteuid().is_root() {
-        command.arg("--map-root-user");
-    }
-    let script = "set -e; ip link set lo up; mount --bind \"$1/resolv.conf\" /etc/resolv.conf
-        [ ! -e /etc/nsswitch.conf ] || mount --bind \"$1/nsswitch.conf\" /etc/nsswitch.conf
-        shift; exec \"$@\"";
-    command.args(["--mount", "--net", "sh", "-c", script, "sh"]).arg(files);
-    command
+    let prepare = |folder: &Path| {
+        std::fs::write(folder.join("resolv.conf"), format!("nameserver {}\n", dns::ADDRESS)).unwrap();
+        // Not through a daemon that asks the real network.
+        std::fs::write(folder.join("nsswitch.conf"), "hosts: files dns\n").unwrap();
+    };
+    NETWORK.run(&format!("srv::{name}"), prepare, || test(&Dns::start()));
 }
 
 /// A provider, a server with TLS that trusts it, and DNS records that lead from two clusters to the server.

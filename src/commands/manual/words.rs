@@ -281,6 +281,34 @@ fn others() -> Vec<Item> {
         ),
         term("OIDC_TOKEN_FILE", "The file that holds a token, for a connection string with `ENVIRONMENT:test`."),
         term(
+            "IDENTITY_ENDPOINT, IDENTITY_HEADER, IMDS_ENDPOINT, AZURE_POD_IDENTITY_AUTHORITY_HOST",
+            "Azure's own, for the kind `azure-managed-identity`: the token service of App Service and Functions with its \
+             header; with IMDS_ENDPOINT the agent of Azure Arc; another address of the metadata service.",
+        ),
+        term(
+            "AZURE_FEDERATED_TOKEN_FILE, AZURE_TENANT_ID, AZURE_CLIENT_ID, AZURE_AUTHORITY_HOST",
+            "The same in a pod on AKS with workload identity: the token of its service account, the application in \
+             Entra ID that trusts it, and Entra ID's address in another cloud.",
+        ),
+        term(
+            "IDENTITY_SERVER_THUMBPRINT, MSI_ENDPOINT, MSI_SECRET",
+            "Tell places of Azure's that are not supported, where nobody is asked in their stead.",
+        ),
+        term(
+            "GOOGLE_APPLICATION_CREDENTIALS, GCE_METADATA_HOST, GCE_METADATA_ROOT, \
+             CLOUDSDK_API_ENDPOINT_OVERRIDES_IAMCREDENTIALS",
+            "Google's own, for the kind `gcp`: the key of a service account; another address of the metadata server, under \
+             a newer and an older name; another address of IAM.",
+        ),
+        term(
+            "KUBERNETES_SERVICE_HOST, KUBERNETES_SERVICE_PORT",
+            "Where a pod finds the API server, for the kind `kubernetes` with `identity`.",
+        ),
+        term(
+            "ACTIONS_ID_TOKEN_REQUEST_URL, ACTIONS_ID_TOKEN_REQUEST_TOKEN",
+            "What GitHub's runner gives a job that may have tokens, for the kind `github-actions`.",
+        ),
+        term(
             "HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, NO_PROXY",
             "Proxy for requests to the provider, and the hosts that are reached without it. Weaker than `--proxy`. A \
              provider on loopback is never asked through a proxy.",
@@ -334,11 +362,36 @@ pub fn programs() -> Vec<Item> {
              and `<application id>/.default` as the scope, this is a service principal of Azure.",
         ),
         term(
+            "azure-managed-identity",
+            "What Azure gives to the place where the program runs, for `resource`: the application id URI of the app \
+             registration that stands for MongoDB. On a virtual machine its metadata service is asked (IMDS), in App Service \
+             and Functions their token service, on a server with Azure Arc its agent, which wants whoever asks to be root or \
+             in the group `himds`; in a pod on AKS with workload identity Entra ID is, with the token of the pod's service \
+             account (and `mdb-login exec` needs `--allow-cloud-env`, since Azure's variables are set there). `identity` \
+             says which of several: `client_id:ID`, `object_id:ID` or `resource_id:/subscriptions/...`. \
+             `audience` is looked at only where it is set: newer tokens name the bare client id, older ones the URI. Not \
+             supported are Service Fabric, Cloud Shell and Azure Machine Learning.",
+        ),
+        term(
+            "gcp",
+            "The ID token of a service account of Google's, for `audience`. With the key of an account \
+             (`credentials_file`, or GOOGLE_APPLICATION_CREDENTIALS) it signs for itself; without one the metadata server is \
+             asked: on Compute Engine, GKE, Cloud Run, Cloud Functions, App Engine and in Cloud Build. `identity` is the \
+             e-mail address of one of several accounts there. `impersonate` is that of an account whose token is wanted \
+             instead, if the first one has the role `roles/iam.serviceAccountOpenIdTokenCreator` on it.",
+        ),
+        term(
             "kubernetes",
             "The token that the cluster projects into a pod: from `source_file`, else from where MongoDB's drivers look, \
              which is the file named by AZURE_FEDERATED_TOKEN_FILE or AWS_WEB_IDENTITY_TOKEN_FILE, or \
              /var/run/secrets/kubernetes.io/serviceaccount/token. It is read for each use, so a token that the cluster has \
-             replaced is never handed out.",
+             replaced is never handed out. With `identity`, a service account as `NAMESPACE/NAME`, the API server is asked \
+             for a token of that account with `audience`, which the pod's own account must be allowed to \
+             (`create` on `serviceaccounts/token`); its token is then the one in `source_file` or in that folder.",
+        ),
+        term(
+            "github-actions",
+            "The token of a run of a workflow, for `audience`. Its job needs `id-token: write` among its `permissions`.",
         ),
         term("file", "A token that something else keeps fresh in `source_file`; read for each use."),
         term(
@@ -347,9 +400,15 @@ pub fn programs() -> Vec<Item> {
              stdout.",
         ),
         text(
-            "A connection string may say it as MongoDB's drivers have it: with `ENVIRONMENT:k8s` it means the projected \
-             token, with `ENVIRONMENT:test` the file in OIDC_TOKEN_FILE, in both cases where nothing else says which session \
-             is meant. `mdb-login exec` then hands the token over in a file of its own, to programs whose driver cannot.",
+            "A connection string may say it as MongoDB's drivers have it: `ENVIRONMENT:azure` and `ENVIRONMENT:gcp` mean \
+             what the metadata server gives for `TOKEN_RESOURCE`, `ENVIRONMENT:k8s` the projected token, and \
+             `ENVIRONMENT:test` the file in OIDC_TOKEN_FILE, the last two where nothing else says which session is meant. \
+             `mdb-login exec` then hands the token over in a file of its own, to programs whose driver cannot.",
+        ),
+        text(
+            "Metadata servers and what else answers beside a program are never asked through a proxy, and where there is \
+             none, that is known within a second. Passing troubles are waited out as each vendor documents, for no longer \
+             than two and a half times `http_timeout`.",
         ),
         text(
             "Each token is judged as a person's: it must be a JWT, and for `audience` and of `issuer` where these are set. \
