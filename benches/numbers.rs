@@ -199,29 +199,30 @@ fn cached_token(runs: usize, programs: &Programs, report: &mut Report) {
     let asked = idp.log().len();
     let mut empty = sandbox.tool(&empty);
     empty.arg("token");
-    let mut candidates = vec![empty, sandbox.command(["token"])];
+    let (provider, program) = a_program(programs);
+    let first = program.run(["token"]);
+    assert_eq!(first.code(), Some(0), "{first:?}");
+    let mut candidates = vec![empty, sandbox.command(["token"]), program.command(["token"])];
     if session_bus.is_some() {
         let mut lookup = sandbox.tool("secret-tool");
         lookup.args(["lookup", "service", "bench", "username", "bench"]);
         candidates.push(lookup);
     }
     let times = race(runs, &mut candidates);
-    let against_empty = ratio(times[1], times[0]);
-    println!("empty clap program {:?}, token {:?}", times[0], times[1]);
-    report.line(
-        "cached token / empty clap program",
-        &format!("{against_empty:.2}×"),
-        "at most 1.3×",
-        against_empty <= 1.3,
-    );
-    match times.get(2) {
+    println!("empty clap program {:?}, token {:?}, a program's {:?}", times[0], times[1], times[2]);
+    for (what, token) in [("cached token", times[1]), ("a program's cached token", times[2])] {
+        let against = ratio(token, times[0]);
+        let what = format!("{what} / empty clap program");
+        report.line(&what, &format!("{against:.2}×"), "at most 1.3×", against <= 1.3);
+    }
+    match times.get(3) {
         Some(lookup) => {
             let against = ratio(times[1], *lookup);
             report.line("cached token / secret-tool lookup", &format!("{against:.2}×"), "at most 0.2×", against <= 0.2);
         }
         None => println!("secret-tool, dbus-daemon or gnome-keyring is not here: not measured against them"),
     }
-    let asked = idp.log().len() - asked;
+    let asked = idp.log().len() - asked + provider.grants("client_credentials") - 1;
     report.line("requests at the provider meanwhile", &asked.to_string(), "0", asked == 0);
 }
 
@@ -398,13 +399,19 @@ fn one_refresh(parallel: usize, programs: &Programs, report: &mut Report) {
 
 /// The same for a program that has no token yet.
 fn one_request(parallel: usize, programs: &Programs, report: &mut Report) {
+    let (idp, sandbox) = a_program(programs);
+    let asked = || idp.grants("client_credentials");
+    ask_at_once(parallel, &sandbox, "token requests for all of a program's", asked, report);
+}
+
+/// A provider with a program that is registered there, and a sandbox that is this program.
+fn a_program(programs: &Programs) -> (Idp, Sandbox) {
     let idp = Idp::start_with(|behaviour| {
         behaviour.clients = vec![Client::program(CLIENT_ID, ClientAuth::SecretBasic("secret".into()))];
     });
     let mut sandbox = programs.sandbox(&idp);
     sandbox.env("MDB_LOGIN_KIND", "client-credentials").env("MDB_LOGIN_CLIENT_SECRET_COMMAND", "printf secret");
-    let asked = || idp.grants("client_credentials");
-    ask_at_once(parallel, &sandbox, "token requests for all of a program's", asked, report);
+    (idp, sandbox)
 }
 
 /// All ask for a token; `asked` counts what reaches the provider for it.

@@ -80,6 +80,8 @@ const CHECKS: &[Check] = &[
     Check { place: Place::Provider, name: "dns", bound: NETWORK, look: provider::dns },
     Check { place: Place::Provider, name: "discovery", bound: NETWORK, look: provider::discovery },
     Check { place: Place::Provider, name: "client_secret", bound: LOCAL, look: provider::client_secret },
+    Check { place: Place::Provider, name: "client_key", bound: LOCAL, look: provider::client_key },
+    Check { place: Place::Provider, name: "source", bound: LOCAL, look: provider::source },
     Check { place: Place::Keeping, name: "keyring", bound: KEYRING, look: keeping::stores },
     Check { place: Place::Keeping, name: "cache", bound: LOCAL, look: keeping::cache },
     Check { place: Place::Keeping, name: "files", bound: LOCAL, look: keeping::files },

@@ -28,6 +28,7 @@ mod retry;
 use std::ffi::OsString;
 use std::path::Path;
 
+pub use client_credentials::key as client_key;
 pub use given::Place;
 
 use crate::clock::unix_now;
@@ -94,6 +95,28 @@ impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         Self::Other(error)
     }
+}
+
+/// The variables that tell where a kind's platform is, and are set. They are the vendors' own.
+pub fn variables_set(kind: SessionKind) -> Vec<&'static str> {
+    let known: &[&str] = match kind {
+        SessionKind::AzureManagedIdentity => &[
+            "IDENTITY_ENDPOINT",
+            "IDENTITY_HEADER",
+            "IMDS_ENDPOINT",
+            "AZURE_FEDERATED_TOKEN_FILE",
+            "AZURE_CLIENT_ID",
+            "AZURE_TENANT_ID",
+            "AZURE_AUTHORITY_HOST",
+            "AZURE_POD_IDENTITY_AUTHORITY_HOST",
+        ],
+        SessionKind::Gcp => &["GOOGLE_APPLICATION_CREDENTIALS", "GCE_METADATA_HOST"],
+        SessionKind::Kubernetes => &["KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT"],
+        SessionKind::GithubActions => &["ACTIONS_ID_TOKEN_REQUEST_URL", "ACTIONS_ID_TOKEN_REQUEST_TOKEN"],
+        SessionKind::Workforce | SessionKind::ClientCredentials | SessionKind::File | SessionKind::Command => &[],
+    };
+    let is_set = |name: &&&str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    known.iter().filter(is_set).copied().collect()
 }
 
 impl<'a> Ask<'a> {

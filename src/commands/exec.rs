@@ -11,6 +11,7 @@ use crate::inject::{self, Need, Plan, SessionProvider, Way};
 use crate::mongo::arguments::{self, Found};
 use crate::mongo::hosts;
 use crate::mongo::uri::Uri;
+use crate::secret::source::Source;
 use crate::session::{Freshness, Session, meant, server};
 use crate::settings::{Settings, schema};
 use crate::ui::{Ui, foreign};
@@ -21,6 +22,11 @@ pub fn run(args: &ExecArgs, global: &GlobalArgs, ui: &Ui) -> Result<ExitCode> {
     let uris: Vec<&Uri> = command.found.iter().map(|found| &found.uri).collect();
     // `mdb-login URI` and then `mdb-login exec -- mongosh URI` are one thing to a person.
     let settings = meant::settings_to_connect(&request, &uris, &|uri| format!("exec {uri} -- …"))?;
+    if matches!(settings.client_secret, Some(Source::Stdin(_))) {
+        let what = "a client secret from stdin cannot be used here: stdin is the program's";
+        return Err(Error::new(Kind::Usage, what)
+            .hint("put it into a file that only you can read, or set `client_secret_command`"));
+    }
     let session = Session::new(&settings, ui)?;
     let plan = Plan { token_file: session.token_file(), ..plan(args, &settings, command, ui)? };
     if args.print_env {

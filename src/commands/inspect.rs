@@ -15,6 +15,7 @@ use crate::oidc::access_token::flaw::Flaw;
 use crate::oidc::access_token::mend::mend;
 use crate::oidc::access_token::presented::Presented;
 use crate::oidc::access_token::rules::{self, Identity, Judged};
+use crate::secret::source::Source;
 use crate::session::inspect::Inspection;
 use crate::session::{Session, meant};
 use crate::settings::{Settings, preview};
@@ -39,6 +40,9 @@ pub fn run(args: &InspectArgs, global: &GlobalArgs, ui: &Ui) -> Result<()> {
     let providers = match &args.server_config {
         Some(path) if source == TokenSource::Stdin && path.as_os_str() == "-" => {
             return Err(Error::new(Kind::Usage, "token and configuration cannot both come from stdin"));
+        }
+        Some(path) if matches!(settings.client_secret, Some(Source::Stdin(_))) && path.as_os_str() == "-" => {
+            return Err(Error::new(Kind::Usage, "client secret and configuration cannot both come from stdin"));
         }
         Some(path) => configured(path)?,
         None => expected(args, &settings),

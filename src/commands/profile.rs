@@ -133,7 +133,7 @@ fn assignment<'a>(name: &str, text: &'a str) -> Result<(&'static Setting, Input<
     let refuse = |reason: String| Error::new(Kind::Usage, format!("`{key}` {reason}"));
     let input = setting.shape.read_text(value).map_err(refuse)?;
     setting.check(input.clone()).map_err(refuse)?;
-    Ok((setting, setting.stored(input)))
+    Ok((setting, setting.stored(input).map_err(refuse)?))
 }
 
 fn unknown_key(key: &str) -> Error {

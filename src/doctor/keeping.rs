@@ -8,11 +8,13 @@ use super::finding::Finding;
 use crate::clock::unix_now;
 use crate::error::{Error, Kind, Result};
 use crate::flow::surroundings::Surroundings;
+use crate::settings::Settings;
 use crate::store::index::{self, IndexEntry};
 use crate::store::lock::{self, Trial};
 use crate::store::{self, Backend, StoreChoice, Trouble, cache};
 use crate::ui::report::Mark;
 use crate::ui::{foreign, span};
+use crate::workload::Place;
 
 /// What was seen of the places for secrets.
 struct Places {
@@ -22,6 +24,9 @@ struct Places {
 
 /// The keyring, looked at without touching it, and the store that is or would be used.
 pub fn stores(case: &Case) -> Vec<Finding> {
+    if case.settings.kind.is_program() {
+        return judge_program_stores(&case.settings, place(&case.settings).is_some(), store::look_at_kernel());
+    }
     let places = Places { keyring: store::look_at_keyring(), kernel: store::look_at_kernel() };
     let known = entry(case).ok().flatten().map(|entry| entry.backend);
     judge_stores(places, case.settings.store, known, Surroundings::here().display)
@@ -69,6 +74,27 @@ fn judge_stores(places: Places, choice: StoreChoice, known: Option<Backend>, dis
             Finding::ok(STORE, format!("{is_or_would_be} {}", Backend::Keyring.worth()))
         }
         _ => Finding::skip(STORE, "it is the keyring's to say"),
+    };
+    vec![keyring, store]
+}
+
+/// The file that something else keeps the session's token in.
+fn place(settings: &Settings) -> Option<Place> {
+    Place::of(settings, &|name| std::env::var_os(name))
+}
+
+/// A program's token is all that is kept, and nobody is there who could unlock anything. `has_file`: it is read from one.
+fn judge_program_stores(settings: &Settings, has_file: bool, kernel: Result<(), Trouble>) -> Vec<Finding> {
+    const STORE: &str = "store";
+    let keyring = Finding::skip("keyring", "a program's session needs none");
+    let store = match kernel {
+        _ if has_file => Finding::ok(STORE, "nothing is kept: the token is read from its file for each use"),
+        Ok(()) => Finding::ok(STORE, format!("the token would be kept in {}", Backend::Kernel.worth())),
+        Err(_) if settings.store == StoreChoice::File => {
+            Finding::ok(STORE, format!("the token would be kept in {}", Backend::File.worth()))
+        }
+        Err(trouble) => Finding::warned(STORE, &trouble.into())
+            .note("each use asks for a token; to keep one in a file, set `store` to `file`"),
     };
     vec![keyring, store]
 }
@@ -178,14 +204,28 @@ fn file_system(_: &Path) -> Option<&'static str> {
 /// Whether anybody is signed in.
 pub fn session(case: &Case) -> Vec<Finding> {
     const NAME: &str = "session";
-    if case.settings.issuer.is_empty() {
+    if !case.settings.kind.is_program() && case.settings.issuer.is_empty() {
         return vec![Finding::skip(NAME, "no provider is known")];
     }
     let login = format!("run `{}`", case.settings.command("login"));
     match entry(case) {
         // Told of under `files`.
         Err(_) => vec![Finding::skip(NAME, "what is known of it cannot be read")],
+        Ok(_) if place(&case.settings).is_some() => vec![Finding::ok(NAME, "the token is what its file holds")],
+        Ok(entry) if case.settings.kind.is_program() => vec![judge_program(entry.as_ref(), unix_now(), &login)],
         Ok(entry) => vec![judge_session(entry.as_ref(), unix_now(), &login)],
+    }
+}
+
+/// As [`judge_session`], for a program, which needs nobody to go on.
+fn judge_program(entry: Option<&IndexEntry>, now: u64, login: &str) -> Finding {
+    const NAME: &str = "session";
+    match entry {
+        None => Finding::skip(NAME, "no token has been asked for yet").note(login),
+        Some(entry) if entry.access_expires_at > now => {
+            Finding::ok(NAME, "a token is at hand, and is replaced in time")
+        }
+        Some(_) => Finding::ok(NAME, "the token has ended, and the next use asks for another"),
     }
 }
 

@@ -26,7 +26,8 @@ fn judge_surroundings(here: &Surroundings, settings: &Settings) -> Finding {
     let mut words: Vec<&str> = kinds.into_iter().filter_map(|(is, words)| is.then_some(words)).collect();
     words.push(if here.display { "a display" } else { "no display" });
     let finding = Finding::ok("surroundings", words.join(", "));
-    if settings.flow == FlowChoice::Device || here.launches(&settings.browser) || here.can_see_browser() {
+    let needs_none = settings.kind.is_program() || settings.flow == FlowChoice::Device;
+    if needs_none || here.launches(&settings.browser) || here.can_see_browser() {
         return finding;
     }
     finding.note(
@@ -34,6 +35,9 @@ fn judge_surroundings(here: &Surroundings, settings: &Settings) -> Finding {
          `mdb-login login --device` gives a code for any other device",
     )
 }
+
+/// Why neither port nor browser is looked at.
+const NOBODY_SIGNS_IN: &str = "nobody signs in to a program's session";
 
 /// One redirect URI and the addresses that were bound for it.
 type Bound = (RedirectUri, Result<Vec<IpAddr>, BindError>);
@@ -46,6 +50,9 @@ pub fn redirect_port(case: &Case) -> Vec<Finding> {
 
 fn judge_ports(settings: &Settings, bind: impl FnOnce() -> Vec<Bound>) -> Vec<Finding> {
     const NAME: &str = "redirect_port";
+    if settings.kind.is_program() {
+        return vec![Finding::skip(NAME, NOBODY_SIGNS_IN)];
+    }
     if settings.flow == FlowChoice::Device {
         return vec![Finding::skip(NAME, "a code on another device needs none")];
     }
@@ -86,6 +93,9 @@ fn judge_browser(
     launcher: impl FnOnce() -> Result<Option<String>, BrowserError>,
 ) -> Finding {
     const NAME: &str = "browser";
+    if settings.kind.is_program() {
+        return Finding::skip(NAME, NOBODY_SIGNS_IN);
+    }
     if settings.flow == FlowChoice::Device {
         return Finding::skip(NAME, "a code on another device needs none here");
     }

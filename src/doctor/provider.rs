@@ -16,17 +16,16 @@ use crate::http::{self, Http, HttpOptions, Proxied, is_loopback};
 use crate::oidc::access_token::flaw::Flaw;
 use crate::oidc::access_token::mend::mend;
 use crate::oidc::access_token::rules::ALGORITHMS;
+use crate::oidc::client_assertion;
 use crate::oidc::metadata::{self, Document, Offers};
 use crate::oidc::token::Clock;
 use crate::oidc::{Fault, NotJwt, Outcome};
 use crate::secret::source::{self, Source};
-use crate::session::explain;
-use crate::settings::{FlowChoice, Origin, Settings, schema};
+use crate::session::explain::{self, Doing};
+use crate::settings::{FlowChoice, Origin, SessionKind, Settings, schema};
 use crate::ui::{foreign, span};
 use crate::vendor::Vendor;
-
-/// Why nothing was looked at.
-const NO_PROVIDER: &str = "no provider is known";
+use crate::workload::{self, Place};
 
 /// How long a proxy may take to accept a connection.
 const CONNECT: Duration = Duration::from_secs(4);
@@ -40,16 +39,27 @@ fn options(settings: &Settings) -> HttpOptions<'_> {
     }
 }
 
-/// The issuer as a URL, where there is one.
-fn issuer(settings: &Settings) -> Option<Url> {
-    Url::parse(&settings.issuer).ok()
+/// The issuer as a URL, where anything is asked of it; otherwise why not.
+fn issuer(settings: &Settings) -> Result<Url, String> {
+    if settings.kind.is_program() && settings.kind != SessionKind::ClientCredentials {
+        return Err(format!("the kind `{}` asks none", settings.kind.name()));
+    }
+    Url::parse(&settings.issuer).map_err(|_| "no provider is known".to_owned())
+}
+
+/// What a fault there would be met by.
+fn doing(settings: &Settings) -> Doing {
+    if settings.kind.is_program() { Doing::Obtain } else { Doing::SignIn }
 }
 
 /// Through which proxy the provider is asked, who says so, and whether the proxy is there.
 pub fn proxy(case: &Case) -> Vec<Finding> {
     const NAME: &str = "proxy";
     let settings = &case.settings;
-    let Some(issuer) = issuer(settings) else { return vec![Finding::skip(NAME, NO_PROVIDER)] };
+    let issuer = match issuer(settings) {
+        Ok(issuer) => issuer,
+        Err(why) => return vec![Finding::skip(NAME, why)],
+    };
     let finding = match http::proxied(&options(settings)) {
         Some(proxy) => judge_proxy(&proxy, &said_by(settings, issuer.scheme()), &connect(&proxy.host, proxy.port)),
         None => judge_no_proxy(is_loopback(&issuer), settings.proxy.is_some() || variable(issuer.scheme()).is_some()),
@@ -137,7 +147,10 @@ fn judge_certificates(instead: Option<Result<usize>>, more: Option<Result<usize>
 pub fn dns(case: &Case) -> Vec<Finding> {
     const NAME: &str = "dns";
     let skip = |why: &str| vec![Finding::skip(NAME, why)];
-    let Some(issuer) = issuer(&case.settings) else { return skip(NO_PROVIDER) };
+    let issuer = match issuer(&case.settings) {
+        Ok(issuer) => issuer,
+        Err(why) => return skip(&why),
+    };
     if http::proxied(&options(&case.settings)).is_some() {
         return skip("the proxy looks the name up");
     }
@@ -172,8 +185,8 @@ fn judge_dns(host: &str, found: &io::Result<Vec<IpAddr>>) -> Finding {
 pub fn discovery(case: &Case) -> Vec<Finding> {
     const NAME: &str = "discovery";
     let settings = &case.settings;
-    if settings.issuer.is_empty() {
-        return vec![Finding::skip(NAME, NO_PROVIDER)];
+    if let Err(why) = issuer(settings) {
+        return vec![Finding::skip(NAME, why)];
     }
     if settings.ca_file.as_deref().is_some_and(|path| http::certificates(path).is_err()) {
         return vec![Finding::skip(NAME, "`ca_file` cannot be used, and nobody is asked without it")];
@@ -190,7 +203,7 @@ pub fn discovery(case: &Case) -> Vec<Finding> {
 
 fn unusable(settings: &Settings, fault: Fault) -> Finding {
     let no_statement = matches!(&fault, Fault::Unavailable { outcome: Outcome::Later, retry_after: None, .. });
-    let error = explain::fault(settings, explain::Doing::SignIn, fault);
+    let error = explain::fault(settings, doing(settings), fault);
     let finding = Finding::fail("discovery", error.kind(), error.causes().join(": "));
     let finding = error.hints().iter().fold(finding, |finding, hint| finding.note(hint));
     if no_statement {
@@ -202,6 +215,10 @@ fn unusable(settings: &Settings, fault: Fault) -> Finding {
 
 fn judge_document(settings: &Settings, document: &Document) -> Vec<Finding> {
     let mut findings = vec![judge_clock(document.clock)];
+    if settings.kind.is_program() {
+        findings.extend(judge_for_program(settings, &document.body));
+        return findings;
+    }
     match metadata::judge(&settings.issuer, &document.body) {
         Err(fault) => findings.push(unusable(settings, fault)),
         Ok(provider) => {
@@ -224,6 +241,30 @@ fn judge_document(settings: &Settings, document: &Document) -> Vec<Finding> {
             );
         }
     }
+    findings
+}
+
+/// What a program needs of the provider's metadata.
+fn judge_for_program(settings: &Settings, body: &[u8]) -> Vec<Finding> {
+    let endpoint = match metadata::judge_token_endpoint(&settings.issuer, body) {
+        Ok(endpoint) => endpoint,
+        Err(fault) => return vec![unusable(settings, fault)],
+    };
+    let mut findings =
+        vec![Finding::ok("discovery", format!("`{}` answers, and is the issuer", foreign(&settings.issuer)))];
+    let Some(offers) = metadata::offers(body) else { return findings };
+    if offers.client_credentials == Some(false) {
+        findings.push(
+            Finding::warn("supports", "the grant type `client_credentials` is none of the provider's")
+                .note("it may give tokens to programs all the same; if not, use a provider that does"),
+        );
+    }
+    if let Some(offered) = endpoint.assertion_algorithms.filter(|_| settings.client_key_file.is_some())
+        && let Err(fault) = client_assertion::check_algorithms(&offered)
+    {
+        findings.push(unusable(settings, fault));
+    }
+    findings.push(judge_algorithms(&offers.algorithms));
     findings
 }
 
@@ -279,7 +320,7 @@ fn judge_offers(settings: &Settings, offers: &Offers) -> Vec<Finding> {
         ));
     }
     if !offers.device_authorization && (settings.flow == FlowChoice::Device || settings.device_fallback) {
-        let error = explain::fault(settings, explain::Doing::SignIn, Fault::NoDeviceFlow);
+        let error = explain::fault(settings, Doing::SignIn, Fault::NoDeviceFlow);
         let text = "the settings ask for a code on another device, and the provider has none";
         let finding = if settings.flow == FlowChoice::Device {
             Finding::fail("device_codes", error.kind(), text)
@@ -306,7 +347,7 @@ fn judge_algorithms(offered: &[String]) -> Finding {
 /// What is known to go wrong with this vendor's providers, and can be seen in the settings alone: the flaw that a token
 /// would have, before there is one.
 fn traps(settings: &Settings) -> Vec<Finding> {
-    let Some(issuer) = issuer(settings) else { return Vec::new() };
+    let Ok(issuer) = issuer(settings) else { return Vec::new() };
     let (vendor, path) = (Vendor::of(&settings.issuer), issuer.path());
     let opaque = Flaw::NotJwt(NotJwt::Opaque);
     let trap = |what: &str, mends: [Option<String>; 2]| {
@@ -334,7 +375,10 @@ fn traps(settings: &Settings) -> Vec<Finding> {
                     found: vec!["https://graph.microsoft.com".to_owned()],
                     expected: vec![settings.audience.clone()],
                 };
-                let scope = format!("{}/.default openid offline_access", settings.client_id);
+                let scope = match settings.kind.is_program() {
+                    true => "APPLICATION_ID/.default".to_owned(),
+                    false => format!("{}/.default openid offline_access", settings.client_id),
+                };
                 let what =
                     "Entra ID: no scope of the application is asked for, so the token will be for Microsoft Graph";
                 traps.push(trap(what, [mend(&graph, vendor), set(&schema::SCOPE, &scope)]));
@@ -345,6 +389,10 @@ fn traps(settings: &Settings) -> Vec<Finding> {
                 "Okta: this is the org server, whose tokens nobody else can read",
                 [mend(&opaque, vendor), None],
             ));
+        }
+        Vendor::Google if settings.kind.is_program() => {
+            let what = "Google has no client credentials: its programs are service accounts";
+            traps.push(trap(what, [set(&schema::KIND, SessionKind::Gcp.name()), None]));
         }
         Vendor::Google if !settings.id_token_as_access_token => {
             let what = "Google's access tokens are no JWTs, and MongoDB can read nothing else";
@@ -368,7 +416,50 @@ pub fn client_secret(case: &Case) -> Vec<Finding> {
         Some(Source::Command(_)) => {
             vec![Finding::skip(NAME, "comes from a command, which is not run here")]
         }
+        Some(Source::Stdin(_)) => vec![Finding::skip(NAME, "comes from stdin, which is not read here")],
     }
+}
+
+/// The key by which a program proves to be the client, and its certificate: whether they are what they should be.
+pub fn client_key(case: &Case) -> Vec<Finding> {
+    const NAME: &str = "client_key";
+    let Some(path) = &case.settings.client_key_file else { return Vec::new() };
+    vec![match workload::client_key(&case.settings, path) {
+        Ok(_) => {
+            Finding::ok(NAME, format!("in `{}`, an RSA key and closed to others", foreign(&path.to_string_lossy())))
+        }
+        Err(error) => Finding::failed(NAME, &error),
+    }]
+}
+
+/// Where a program's tokens come from, other than a provider. Nobody is asked for one: a platform would give it.
+pub fn source(case: &Case) -> Vec<Finding> {
+    const NAME: &str = "source";
+    let settings = &case.settings;
+    if let Some(place) = Place::of(settings, &|name| env::var_os(name)) {
+        let shown = foreign(&place.path.to_string_lossy());
+        return vec![match place.read() {
+            Ok(_) => Finding::ok(NAME, format!("`{shown}` holds a token, and others cannot write to it")),
+            Err(error) => Finding::failed(NAME, &error),
+        }];
+    }
+    match settings.kind {
+        SessionKind::Workforce | SessionKind::ClientCredentials | SessionKind::File => Vec::new(),
+        // As with that of a secret.
+        SessionKind::Command => vec![Finding::skip(NAME, "comes from a command, which is not run here")],
+        SessionKind::AzureManagedIdentity | SessionKind::Gcp | SessionKind::Kubernetes | SessionKind::GithubActions => {
+            vec![judge_platform(&workload::variables_set(settings.kind))]
+        }
+    }
+}
+
+/// `set`: the platform's variables that are set, by which it is found.
+fn judge_platform(set: &[&str]) -> Finding {
+    let text = match set {
+        [] => "the platform, which is not asked here; no variable of its own is set".to_owned(),
+        set => format!("the platform, which is not asked here; set: `{}`", set.join("`, `")),
+    };
+    Finding::skip("source", text)
 }
 
 #[cfg(test)]

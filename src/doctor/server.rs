@@ -17,6 +17,7 @@ use crate::session::server::{self, Standing};
 use crate::settings::{Origin, Settings, schema};
 use crate::store::cache;
 use crate::ui::foreign;
+use crate::workload::Place;
 
 /// For DNS, and once more for the conversation.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -38,7 +39,7 @@ pub fn look(case: &Case) -> Vec<Finding> {
         Err(error) => return vec![Finding::failed("server", &error)],
     };
     let mut findings = vec![judge_hosts(uri, hosts::check(uri, &uri.names(), trust), records)];
-    findings.extend(judge_answer(settings, uri, looked));
+    findings.extend(judge_answer(settings, &target, looked));
     findings
 }
 
@@ -59,8 +60,9 @@ fn judge_hosts(uri: &Uri, named: Result<()>, records: Result<()>) -> Finding {
     }
 }
 
-fn judge_answer(settings: &Settings, uri: &Uri, looked: Result<Looked>) -> Vec<Finding> {
+fn judge_answer(settings: &Settings, target: &Target<'_>, looked: Result<Looked>) -> Vec<Finding> {
     const NAME: &str = "server";
+    let uri = target.uri;
     let shown = foreign(&uri.server());
     let looked = match looked {
         Ok(looked) => looked,
@@ -69,7 +71,15 @@ fn judge_answer(settings: &Settings, uri: &Uri, looked: Result<Looked>) -> Vec<F
     let release =
         looked.max_wire_version.and_then(release).map(|release| format!(", MongoDB {release}")).unwrap_or_default();
     let mut findings = vec![Finding::ok(NAME, format!("`{shown}` offers MONGODB-OIDC{release}"))];
-    let pinned = server::pin(uri, &looked.info).and_then(|pin| Ok((server::accepted(uri)?, pin)));
+    if settings.kind.is_program() {
+        let why = "a server names providers of people, and does not say which programs it knows";
+        findings.push(Finding::skip("server_provider", why));
+        return findings;
+    }
+    let Some(info) = looked.info else {
+        return vec![Finding::failed(NAME, &target.no_provider())];
+    };
+    let pinned = server::pin(uri, &info).and_then(|pin| Ok((server::accepted(uri)?, pin)));
     findings.push(match pinned {
         Ok((accepted, pin)) => {
             let standing = server::standing(uri, accepted.as_ref(), &pin);
@@ -123,16 +133,19 @@ fn judge_pin(settings: &Settings, issuer: &str, client_id: &str, standing: Stand
 /// Whether MongoDB's public rules let any server take the token that is at hand. Nothing is renewed for it.
 pub fn token(case: &Case) -> Vec<Finding> {
     let settings = &case.settings;
-    let token = cache::read(&settings.session_key().id());
-    let expected = expectation(settings);
-    let refused = token.map(|cached| refused_by_servers(&cached.token, &expected, unix_now()));
+    let token = match Place::of(settings, &|name| std::env::var_os(name)) {
+        // That it cannot be read is told under `source`.
+        Some(place) => place.read().ok().map(|read| read.token),
+        None => cache::read(&settings.session_key().id()).map(|cached| cached.token),
+    };
+    let refused = token.map(|token| refused_by_servers(&token, &expectation(settings), unix_now()));
     vec![judge_token(refused)]
 }
 
 fn judge_token(refused: Option<Vec<String>>) -> Finding {
     const NAME: &str = "token";
     match refused {
-        None => Finding::skip(NAME, "no access token is in the cache"),
+        None => Finding::skip(NAME, "no access token is at hand"),
         Some(reasons) if reasons.is_empty() => Finding::ok(NAME, "nothing in it that a server would refuse it for"),
         Some(reasons) => {
             let finding = Finding::fail(NAME, Kind::RuleBroken, "every MongoDB server would refuse it");

@@ -56,7 +56,8 @@ pub struct IdpInfo {
 /// What a server that was only asked for its provider gives away.
 #[derive(Clone, Debug)]
 pub struct Looked {
-    pub info: IdpInfo,
+    /// `None`: the server has no provider of people for that name, and says nothing of those of programs.
+    pub info: Option<IdpInfo>,
     /// `maxWireVersion` of its `hello`, which tells the release.
     pub max_wire_version: Option<i32>,
 }
@@ -134,7 +135,7 @@ impl Target<'_> {
     /// Asks the server which identity provider people sign in to, for the user name of the connection string. Nothing
     /// but that name is sent, so any server may be asked.
     pub async fn discover(&self) -> Result<IdpInfo> {
-        self.look().await.map(|looked| looked.info)
+        self.look().await?.info.ok_or_else(|| self.no_provider())
     }
 
     /// The same, with what else there is to see on the way.
@@ -160,12 +161,10 @@ impl Target<'_> {
         let last_words = Arc::default();
         let result = self.converse(options, &last_words, |client| async move { ping(&client).await }).await;
         let answer = lock(&heard).take();
+        let looked = |info| Looked { info, max_wire_version: lock(&last_words).max_wire_version };
         match (answer, result) {
-            (Some(info), _) => {
-                let info = info.within_reason(&self.shown())?;
-                Ok(Looked { info, max_wire_version: lock(&last_words).max_wire_version })
-            }
-            (None, Err(unanswered)) if unanswered.refused => Err(self.no_provider()),
+            (Some(info), _) => info.within_reason(&self.shown()).map(|info| looked(Some(info))),
+            (None, Err(unanswered)) if unanswered.refused => Ok(looked(None)),
             (None, Err(unanswered)) => Err(unanswered.error),
             (None, Ok(())) => Err(Error::new(
                 Kind::Denied,
@@ -175,7 +174,7 @@ impl Target<'_> {
     }
 
     /// Servers refuse the principal step without a reason. It has no secret that could be wrong, so it can only be the name.
-    fn no_provider(&self) -> Error {
+    pub fn no_provider(&self) -> Error {
         let server = self.shown();
         match self.uri.user() {
             Some(user) => Error::new(

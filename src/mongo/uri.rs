@@ -152,16 +152,25 @@ impl Uri {
             let source = foreign(&source);
             return Err(format!("has `authSource={source}`: leave it out, {MECHANISM} knows only `$external`"));
         }
-        for (name, _) in self.properties() {
+        let properties = self.properties();
+        for (index, (name, _)) in properties.iter().enumerate() {
+            // One driver takes the first, another the last.
+            if properties.iter().skip(index + 1).any(|(other, _)| other == name) {
+                return Err(format!("has `{}` twice", foreign(name)));
+            }
             match name.as_str() {
-                "ENVIRONMENT" | "TOKEN_RESOURCE" => {}
+                "ENVIRONMENT" => {}
+                "TOKEN_RESOURCE" if properties.iter().any(|(other, _)| other == "ENVIRONMENT") => {}
+                "TOKEN_RESOURCE" => {
+                    return Err("has `TOKEN_RESOURCE` without `ENVIRONMENT:azure` or `ENVIRONMENT:gcp`".into());
+                }
                 // Whoever writes the string must not decide where a token may go.
                 "ALLOWED_HOSTS" => {
                     return Err(
                         "has `ALLOWED_HOSTS`, which is not its to say: set `allowed_host` in the profile".into()
                     );
                 }
-                _ => return Err(format!("has `{}`, which is no property of {MECHANISM}", foreign(&name))),
+                _ => return Err(format!("has `{}`, which is no property of {MECHANISM}", foreign(name))),
             }
         }
         Ok(())
@@ -543,6 +552,12 @@ mod tests {
             ("mongodb://h/?ENVIRONMENT:azure,TOKEN_RESOURCE:api://db", azure("api://db", None)),
             ("mongodb://h/?TOKEN_RESOURCE:api%3A%2F%2Fdb,ENVIRONMENT:azure", azure("api://db", None)),
             ("mongodb://0b1c@h/?ENVIRONMENT:azure,TOKEN_RESOURCE:0d2e", azure("0d2e", Some("0b1c"))),
+            (
+                "mongodb://h/?ENVIRONMENT:azure,TOKEN_RESOURCE:mongodb://test-cluster",
+                azure("mongodb://test-cluster", None),
+            ),
+            ("mongodb://h/?ENVIRONMENT:azure,TOKEN_RESOURCE:ab%25cd%3Ae%26f", azure("ab%cd:e&f", None)),
+            ("mongodb://h/?ENVIRONMENT:azure,TOKEN_RESOURCE:a$b", azure("a$b", None)),
             ("mongodb://h/?ENVIRONMENT:azure", refused(&format!("has `ENVIRONMENT:azure` {without}"))),
             ("mongodb://h/?ENVIRONMENT:gcp,TOKEN_RESOURCE:", refused(&format!("has `ENVIRONMENT:gcp` {without}"))),
             ("mongodb://h/?ENVIRONMENT:gcp,TOKEN_RESOURCE:a b", Ok(Some(BuiltIn::Gcp { audience: "a b".into() }))),

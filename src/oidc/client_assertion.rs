@@ -153,17 +153,31 @@ impl ClientKey {
     /// Where the provider does not say: RS256, which OIDC Core §15.1 has all of them take; PS256 beside a thumbprint, which
     /// is Entra ID's way, and Entra ID does not say.
     fn algorithm(&self, offered: Option<&[String]>) -> Result<Algorithm, Fault> {
-        let Some(offered) = offered else {
-            return Ok(if self.thumbprint.is_some() { Algorithm::Ps256 } else { Algorithm::Rs256 });
-        };
-        let ours = [Algorithm::Ps256, Algorithm::Rs256];
-        ours.into_iter().find(|ours| offered.iter().any(|name| name == ours.name())).ok_or_else(|| {
-            Fault::unsupported(
-                "metadata field `token_endpoint_auth_signing_alg_values_supported`",
-                "the provider takes neither PS256 nor RS256 from clients",
-            )
-        })
+        match offered {
+            Some(offered) => best_of(offered),
+            None if self.thumbprint.is_some() => Ok(Algorithm::Ps256),
+            None => Ok(Algorithm::Rs256),
+        }
     }
+}
+
+/// The better one of ours that a provider takes. `offered`: `token_endpoint_auth_signing_alg_values_supported`.
+fn best_of(offered: &[String]) -> Result<Algorithm, Fault> {
+    let ours = [Algorithm::Ps256, Algorithm::Rs256];
+    ours.into_iter().find(|ours| offered.iter().any(|name| name == ours.name())).ok_or_else(|| {
+        Fault::unsupported(
+            "metadata field `token_endpoint_auth_signing_alg_values_supported`",
+            "the provider takes neither PS256 nor RS256 from clients",
+        )
+    })
+}
+
+/// That a provider takes an algorithm of ours.
+///
+/// # Errors
+/// As [`ClientKey::assertion`].
+pub fn check_algorithms(offered: &[String]) -> Result<(), Fault> {
+    best_of(offered).map(drop)
 }
 
 #[cfg(test)]

@@ -95,7 +95,7 @@ pub async fn token_endpoint(http: &Http, issuer: &str) -> Result<TokenEndpoint, 
 }
 
 /// Judges a discovery document fetched for `issuer`, as far as the client credentials grant needs it (RFC 6749 §4.4).
-fn judge_token_endpoint(issuer: &str, body: &[u8]) -> Result<TokenEndpoint, Fault> {
+pub fn judge_token_endpoint(issuer: &str, body: &[u8]) -> Result<TokenEndpoint, Fault> {
     let map = document(issuer, body)?;
     same_issuer(issuer, &map)?;
     Ok(TokenEndpoint {
@@ -219,6 +219,8 @@ pub struct Offers {
     pub pkce: Option<bool>,
     /// The grant type `refresh_token`.
     pub refresh_token: Option<bool>,
+    /// The grant type `client_credentials`.
+    pub client_credentials: Option<bool>,
     /// The scope `offline_access`.
     pub offline_access: Option<bool>,
     /// RFC 8628.
@@ -241,6 +243,7 @@ pub fn offers(body: &[u8]) -> Option<Offers> {
     Some(Offers {
         pkce: lists("code_challenge_methods_supported", "S256"),
         refresh_token: lists("grant_types_supported", "refresh_token"),
+        client_credentials: lists("grant_types_supported", "client_credentials"),
         offline_access: lists("scopes_supported", "offline_access"),
         device_authorization: has("device_authorization_endpoint"),
         revocation: has("revocation_endpoint"),

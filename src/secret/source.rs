@@ -1,9 +1,11 @@
-//! Secrets that somebody else keeps for us: in a file, or behind a command. Never in an argument or the configuration.
+//! Secrets that somebody else keeps for us: in a file, behind a command, or at the other end of a pipe. Never in an
+//! argument or the configuration.
 
 use std::fs::File;
-use std::io::Read as _;
+use std::io::{self, IsTerminal as _, Read as _};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tokio::io::AsyncReadExt as _;
@@ -21,7 +23,21 @@ pub enum Source {
     File(PathBuf),
     /// A program and its arguments; its stdout is the secret.
     Command(Vec<String>),
+    Stdin(Piped),
 }
+
+/// What stdin held, once it has been read: it is read once, and the secret may be needed again.
+#[derive(Clone, Debug, Default)]
+pub struct Piped(Arc<OnceLock<Secret>>);
+
+impl PartialEq for Piped {
+    /// There is one stdin.
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Piped {}
 
 /// What is looked for there.
 #[derive(Clone, Copy, Debug)]
@@ -46,22 +62,67 @@ pub enum Readers {
     Anybody,
 }
 
-/// How long a command has. It may have to ask a person for a passphrase, while others wait for the session.
-const COMMAND_DEADLINE: Duration = Duration::from_secs(30);
+/// How long a command, or who writes to stdin, has. It may have to ask a person for a passphrase, while others wait for the session.
+const DEADLINE: Duration = Duration::from_secs(30);
 
 /// Reads one line of text. One trailing line break is dropped, as editors and `echo` add one. A command that is still
 /// running when this is dropped is killed.
 ///
 /// # Errors
-/// [`Kind::TimedOut`] for a command that does not end, [`Kind::Config`] for all else.
+/// [`Kind::TimedOut`] for a command or a pipe that does not end, [`Kind::Usage`] where stdin is a terminal,
+/// [`Kind::Config`] for all else.
 pub async fn read(source: &Source, wanted: &Wanted) -> Result<Secret> {
     match source {
         Source::File(path) => read_line(path, wanted),
         Source::Command(argv) => {
-            let bytes = from_command(argv, wanted, COMMAND_DEADLINE).await?;
+            let bytes = from_command(argv, wanted, DEADLINE).await?;
             line(&bytes, wanted, &format!("the {} command `{}`", wanted.name, foreign(&argv.join(" "))))
         }
+        Source::Stdin(piped) => {
+            if let Some(secret) = piped.0.get() {
+                return Ok(secret.clone());
+            }
+            let secret = line(&from_stdin(wanted, DEADLINE).await?, wanted, "stdin")?;
+            Ok(piped.0.get_or_init(|| secret).clone())
+        }
     }
+}
+
+/// What stdin holds, and one byte more than is wanted if it holds more.
+async fn from_stdin(wanted: &Wanted, deadline: Duration) -> Result<Zeroizing<Vec<u8>>> {
+    let name = wanted.name;
+    if io::stdin().is_terminal() {
+        // It would stay on the screen.
+        return Err(Error::new(Kind::Usage, format!("stdin is a terminal, and a {name} does not belong there"))
+            .hint(format!("pipe it: `PROGRAM | mdb-login …`, or put the {name} into a file that only you can read")));
+    }
+    let max = wanted.max + 1;
+    let reading = tokio::task::spawn_blocking(move || {
+        let mut bytes = Zeroizing::new(Vec::with_capacity(max));
+        stdin()?.take(u64::try_from(max).unwrap_or(u64::MAX)).read_to_end(&mut bytes)?;
+        io::Result::Ok(bytes)
+    });
+    match tokio::time::timeout(deadline, reading).await.map(|read| read.unwrap_or_else(|error| Err(error.into()))) {
+        Err(_) => {
+            let seconds = deadline.as_secs();
+            Err(Error::new(Kind::TimedOut, format!("the {name} did not come from stdin within {seconds} s"))
+                .hint("whoever writes it there has to close it"))
+        }
+        Ok(Err(error)) => Err(Error::new(Kind::Config, format!("cannot read the {name} from stdin")).because(error)),
+        Ok(Ok(bytes)) => Ok(bytes),
+    }
+}
+
+/// Stdin without the standard library's buffer, which nobody overwrites.
+#[cfg(unix)]
+fn stdin() -> io::Result<File> {
+    use std::os::fd::AsFd as _;
+    io::stdin().as_fd().try_clone_to_owned().map(File::from)
+}
+
+#[cfg(not(unix))]
+fn stdin() -> io::Result<io::StdinLock<'static>> {
+    Ok(io::stdin().lock())
 }
 
 /// As [`read`], from a file.
@@ -115,7 +176,7 @@ pub fn check_file(path: &Path, wanted: &Wanted) -> Result<()> {
     open(path, wanted).map(drop)
 }
 
-fn unreadable(path: &Path, wanted: &Wanted, error: std::io::Error) -> Error {
+fn unreadable(path: &Path, wanted: &Wanted, error: io::Error) -> Error {
     Error::new(Kind::Config, format!("cannot read the {} file `{}`", wanted.name, shown(path))).because(error)
 }
 
@@ -180,7 +241,7 @@ async fn from_command(argv: &[String], wanted: &Wanted, deadline: Duration) -> R
             .because_of("it was killed")
             .hint(format!("it has to print the {name} and end; try it by itself at a terminal")));
     };
-    let Some(status) = status.map_err(|error: std::io::Error| failed().because(error))? else { return Ok(bytes) };
+    let Some(status) = status.map_err(|error: io::Error| failed().because(error))? else { return Ok(bytes) };
     #[cfg(unix)]
     group.leave_alone();
     if !status.success() {

@@ -50,8 +50,14 @@ impl Setting {
 
     /// `input` as it may be written down: somebody who types a path means it from here, and the file must mean the same
     /// from everywhere.
-    pub fn stored<'a>(&self, input: Input<'a>) -> Input<'a> {
-        match (self.shape, &input) {
+    ///
+    /// # Errors
+    /// For stdin, of which the file knows nothing.
+    pub fn stored<'a>(&self, input: Input<'a>) -> Result<Input<'a>, Reason> {
+        Ok(match (self.shape, &input) {
+            (Shape::Path, Input::Text(path)) if path == values::STDIN => {
+                return Err("is stdin, which is for the command line alone; name a file".into());
+            }
             (Shape::Path, Input::Text(path)) => match std::path::absolute(path.as_ref()) {
                 Ok(full) if full.as_os_str() != path.as_ref() => {
                     Input::Text(Cow::Owned(full.to_string_lossy().into_owned()))
@@ -59,12 +65,12 @@ impl Setting {
                 _ => input,
             },
             _ => input,
-        }
+        })
     }
 
     /// Whether `input` is the value in effect, however either is written.
     pub(super) fn means(&self, input: &Input<'_>, settings: &Settings) -> bool {
-        let mut alone = Settings::blank();
+        let mut alone = Settings { kind: settings.kind, ..Settings::blank() };
         (self.apply)(&mut alone, input.clone()).is_ok() && self.show(&alone) == self.show(settings)
     }
 
@@ -83,9 +89,11 @@ impl Setting {
         }
     }
 
-    /// Whether `input` would be accepted, other settings aside.
+    /// Whether `input` would be accepted for a session of any kind, other settings aside.
     pub fn check(&self, input: Input<'_>) -> Result<(), Reason> {
-        (self.apply)(&mut Settings::blank(), input)
+        let of = |kind| (self.apply)(&mut Settings { kind, ..Settings::blank() }, input.clone());
+        let of_people = of(SessionKind::Workforce);
+        if SessionKind::ALL.into_iter().any(|kind| of(kind).is_ok()) { Ok(()) } else { of_people }
     }
 }
 
@@ -342,7 +350,7 @@ settings! {
         show |s| list(&s.scopes.list) }
     RESOURCE { "resource", Shape::Words, Some("--resource"), "MDB_LOGIN_RESOURCE", default None,
         "Resource indicator to ask for (RFC 8707); may be repeated",
-        apply |s, i| { s.resource = values::resources(&i.list()?)?; Ok(()) },
+        apply |s, i| { s.resource = values::resources(&i.list()?, s.kind)?; Ok(()) },
         show |s| list(&s.resource) }
     ID_TOKEN { "id_token_as_access_token", Shape::Switch, Some("--id-token"), "MDB_LOGIN_ID_TOKEN_AS_ACCESS_TOKEN",
         default "false",
@@ -351,10 +359,11 @@ settings! {
         show |s| json!(s.id_token_as_access_token) }
     CLIENT_SECRET_FILE { "client_secret_file", Shape::Path, Some("--client-secret-file"), "MDB_LOGIN_CLIENT_SECRET_FILE",
         default None,
-        "File that holds the client secret, if the provider insists on one",
-        apply |s, i| { s.client_secret = Some(Source::File(values::path(&i.text()?)?)); Ok(()) },
+        "File that holds the client secret, if the provider insists on one; `-` is stdin",
+        apply |s, i| { s.client_secret = Some(values::secret_file(&i.text()?)?); Ok(()) },
         show |s| match &s.client_secret {
             Some(Source::File(path)) => json!(path.to_string_lossy()),
+            Some(Source::Stdin(_)) => json!(values::STDIN),
             _ => Value::Null,
         } }
     CLIENT_SECRET_COMMAND { "client_secret_command", Shape::Command, None, "MDB_LOGIN_CLIENT_SECRET_COMMAND", default None,

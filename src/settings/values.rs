@@ -12,6 +12,8 @@ use url::Url;
 use crate::http::is_loopback;
 use crate::mongo::hosts;
 use crate::mongo::uri::Uri;
+use crate::secret::source::{Piped, Source};
+use crate::store::SessionKind;
 
 /// The scopes to ask for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -302,11 +304,13 @@ pub fn account(value: &str) -> Result<String, Reason> {
 }
 
 /// Resource indicators: absolute URIs without fragment (RFC 8707 §2); Azure also has the bare ids of applications.
-pub fn resources(values: &[impl AsRef<str>]) -> Result<Vec<String>, Reason> {
+pub fn resources(values: &[impl AsRef<str>], kind: SessionKind) -> Result<Vec<String>, Reason> {
     let mut list: Vec<String> = Vec::new();
     for value in values.iter().map(AsRef::as_ref) {
         graphic(value, 2048)?;
         match Url::parse(value) {
+            // Azure's is whatever its directory knows, and drivers send what they are given.
+            _ if kind == SessionKind::AzureManagedIdentity => {}
             Ok(url) if url.fragment().is_some() => return Err("must not contain a fragment (`#`)".into()),
             Ok(_) => {}
             Err(_) if is_guid(value) => {}
@@ -447,10 +451,21 @@ pub fn proxy(value: &str) -> Result<String, Reason> {
 /// A file, made absolute from the current directory.
 pub fn path(value: &str) -> Result<PathBuf, Reason> {
     text(value, 4096)?;
+    if value == STDIN {
+        return Err("must be the path of a file; write `./-` for one that is called `-`".into());
+    }
     if value == "~" || value.starts_with("~/") {
         return Err("starts with `~`, which only a shell expands; write the full path".into());
     }
     std::path::absolute(Path::new(value)).map_err(|error| format!("is not a usable path: {error}"))
+}
+
+/// As the name of a file: stdin.
+pub const STDIN: &str = "-";
+
+/// Where a secret is to be read from: a file, or stdin.
+pub fn secret_file(value: &str) -> Result<Source, Reason> {
+    if value == STDIN { Ok(Source::Stdin(Piped::default())) } else { path(value).map(Source::File) }
 }
 
 /// A duration with its unit, within `range` (both ends included).

@@ -29,7 +29,7 @@ pub enum SessionKind {
 }
 
 impl SessionKind {
-    const ALL: [Self; 8] = [
+    pub const ALL: [Self; 8] = [
         Self::Workforce,
         Self::ClientCredentials,
         Self::AzureManagedIdentity,

@@ -55,13 +55,21 @@ async fn proof(settings: &Settings) -> Result<Proof> {
     }
     let path = settings.client_key_file.as_deref();
     let path = path.ok_or_else(|| Error::new(Kind::Config, "neither a client secret nor a client key is set"))?;
+    key(settings, path).map(Proof::Key)
+}
+
+/// Reads the key in the file at `path`, and the certificate that the settings name beside it.
+///
+/// # Errors
+/// [`Kind::Config`], naming the file of the two whose fault it is.
+pub fn key(settings: &Settings, path: &Path) -> Result<ClientKey> {
     let key = source::read_whole(path, &KEY)?;
     let certificate = match &settings.client_certificate_file {
         Some(path) => Some((path, source::read_whole(path, &CERTIFICATE)?)),
         None => None,
     };
     let pem = certificate.as_ref().map(|(_, pem)| pem.as_slice());
-    ClientKey::read(&key, pem, settings.client_key_id.as_deref()).map(Proof::Key).map_err(|bad| match &certificate {
+    ClientKey::read(&key, pem, settings.client_key_id.as_deref()).map_err(|bad| match &certificate {
         Some((path, _)) if bad.is_of_certificate() => refused(path, &CERTIFICATE, &bad),
         _ => refused(path, &KEY, &bad),
     })

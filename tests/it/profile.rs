@@ -149,8 +149,8 @@ fn list_marks_the_default() {
     ");
     let object: Value = serde_json::from_slice(&sandbox.run(["profile", "list", "--json"]).exits(0).stdout).unwrap();
     let expected = json!([
-        {"name": "prod", "default": true, "issuer": "https://login.example.com", "client_id": "0oa1"},
-        {"name": "staging", "default": false, "issuer": "https://staging.example.com", "client_id": "0oa2"},
+        {"name": "prod", "default": true, "kind": "workforce", "issuer": "https://login.example.com", "client_id": "0oa1"},
+        {"name": "staging", "default": false, "kind": "workforce", "issuer": "https://staging.example.com", "client_id": "0oa2"},
     ]);
     assert_eq!(object["profiles"], expected);
 }

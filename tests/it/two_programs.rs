@@ -9,6 +9,7 @@ use std::process::Command;
 
 use crate::signed_in::SignedIn;
 use crate::support::cmd::{Sandbox, kernel_key, program};
+use crate::support::idp::{CLIENT_ID, Client, ClientAuth, Idp};
 
 /// A folder in the sandbox with `mdb-login` in it, and if there is a second program, that one as `mdb-login-full`.
 fn installed(sandbox: &Sandbox, full: Option<&Path>) -> PathBuf {
@@ -81,6 +82,38 @@ fn alone_it_hands_out_a_cached_token_and_nothing_else() {
     ada.sandbox.env("MDB_LOGIN_COMPLETE", "bash");
     ada.run(["token"]).is(INCOMPLETE);
     assert_eq!(ada.requests(), asked);
+}
+
+/// A program's cached token is handed out by the small one alone too, whatever its kind needs for the next one.
+#[test]
+fn alone_it_hands_out_a_program_s_cached_token() {
+    let idp = Idp::start_with(|behaviour| {
+        behaviour.clients = vec![Client::program(CLIENT_ID, ClientAuth::SecretBasic("secret".into()))];
+    });
+    let ways: [&[(&str, &str)]; 2] = [
+        &[("MDB_LOGIN_KIND", "client-credentials"), ("MDB_LOGIN_CLIENT_SECRET_COMMAND", "printf secret")],
+        &[("MDB_LOGIN_KIND", "command"), ("MDB_LOGIN_SOURCE_COMMAND", "cat token.jwt")],
+    ];
+    for variables in ways {
+        let mut sandbox = Sandbox::new();
+        if variables[0].1 == "client-credentials" {
+            sandbox = Sandbox::with(&idp);
+        }
+        variables.iter().for_each(|(name, value)| _ = sandbox.env(name, value));
+        std::fs::write(sandbox.home().join("token.jwt"), idp.access_token("ada")).unwrap();
+        let token = sandbox.run(["token"]).exits(0).stdout();
+        if sandbox.session_ids().iter().all(|id| kernel_key(id).is_none()) {
+            eprintln!("NOT RUN, NO KERNEL KEYRING: alone_it_hands_out_a_program_s_cached_token");
+            return;
+        }
+        idp.set_up(false);
+        let alone = installed(&sandbox, None);
+        sandbox.use_program(alone);
+        let outcome = sandbox.run(["token"]).exits(0);
+        assert_eq!((outcome.stdout(), outcome.stderr()), (token, String::new()), "{variables:?}");
+        sandbox.run(["token", "--force-refresh"]).is(INCOMPLETE);
+        idp.set_up(true);
+    }
 }
 
 #[test]

@@ -2,6 +2,8 @@
 
 mod client_credentials;
 mod crowd;
+#[cfg(unix)]
+mod doctor;
 mod environment;
 mod given;
 mod kinds;

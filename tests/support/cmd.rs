@@ -165,6 +165,15 @@ impl Sandbox {
         self.start(self.command(arguments).stdin(Stdio::null()), None)
     }
 
+    /// Starts the program, with somebody else's end of a pipe as its stdin.
+    pub fn spawn_with<A: AsRef<OsStr>>(
+        &self,
+        arguments: impl IntoIterator<Item = A>,
+        stdin: impl Into<Stdio>,
+    ) -> Running {
+        self.start(self.command(arguments).stdin(stdin), None)
+    }
+
     /// The program in this sandbox, for tests that need more say in how it is started.
     pub fn command<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Command {
         let mut command = self.tool(&self.program);

@@ -355,8 +355,8 @@ pub fn programs() -> Vec<Item> {
         ),
         term(
             "client-credentials",
-            "A client of any provider, with a secret (`client_secret_file`, `client_secret_command`) or an RSA key \
-             (`client_key_file`). `scope` and `resource` are asked for as they are. By a key the provider knows the client \
+            "A client of any provider, with a secret (`client_secret_file`, `client_secret_command`; `--client-secret-file -` \
+             reads it from stdin when it is needed) or an RSA key (`client_key_file`). `scope` and `resource` are asked for as they are. By a key the provider knows the client \
              through its `client_key_id`, or through the thumbprint of `client_certificate_file`; a provider that wants \
              its issuer named in what the key signs needs `client_assertion_audience=issuer`. With Entra ID as the issuer \
              and `<application id>/.default` as the scope, this is a service principal of Azure.",
@@ -572,7 +572,8 @@ pub fn security(names: &[&str]) -> Vec<Item> {
                  of a proxy and no name of yours; your home folder is `~`. They do name providers, servers and paths.",
             ),
             text(
-                "No keyring is unlocked for it, no token is sent anywhere, and no command for the client secret is run. A \
+                "No keyring is unlocked for it, no token is sent anywhere, no command for a secret or a token is run, and no \
+                 platform is asked for one. A client's key is read, to see whether it is one and fits its certificate. A \
                  server is told the user name of its connection string, if there is one.",
             ),
         ],

@@ -40,8 +40,9 @@ pub fn changes(name: &str, issuer: &str, client_id: &str, recipe: &Recipe, reque
     };
     for (setting, flag, values) in &request.flags {
         let input = setting.shape.read_flag(values);
+        let input = input.and_then(|input| setting.stored(owned(input)));
         let input = input.map_err(|reason| Error::new(Kind::Usage, format!("`{flag}` {reason}")))?;
-        add(setting, Some(setting.stored(owned(input))));
+        add(setting, Some(input));
     }
     // Two ways to give one thing.
     if request.flags.iter().any(|(setting, ..)| std::ptr::eq(*setting, &schema::CLIENT_SECRET_FILE)) {

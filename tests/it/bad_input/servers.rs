@@ -102,9 +102,9 @@ fn connection_strings() -> Vec<Row> {
     // One that is read by nobody but the program.
     rows.push(exec(
         97,
-        &["mongodb://localhost/?authMechanismProperties=ENVIRONMENT:azure,TOKEN_RESOURCE:x"],
+        &["mongodb://localhost/?authMechanismProperties=ENVIRONMENT:aws,TOKEN_RESOURCE:x"],
         2,
-        "the connection string asks for tokens of the cloud (`ENVIRONMENT:azure`)",
+        "has `ENVIRONMENT:aws`, which is none of `azure`, `gcp`, `k8s` and `test`",
     ));
     rows.push(typed(97, ["uri", "mongodb://h"], 0, "mongodb://h/?authMechanism=MONGODB-OIDC&authSource=%24external"));
     rows.push(typed(95, ["token", "--uri", "mongodb://a", "mongodb://b"], 2, "two connection strings"));

@@ -10,7 +10,7 @@ use crate::cases::each;
 use crate::support::idp::{Answer, Audience, Reply, jwt};
 
 /// A certificate of a test key, as PEM and as DER.
-fn certificate(key: Key) -> (String, Vec<u8>) {
+pub(super) fn certificate(key: Key) -> (String, Vec<u8>) {
     let pair = KeyPair::from_pem(key.pem()).unwrap();
     let certificate =
         CertificateParams::new(vec!["program.example.com".to_owned()]).unwrap().self_signed(&pair).unwrap();
@@ -41,6 +41,72 @@ fn a_command_may_print_the_secret() {
     program.sandbox.env("MDB_LOGIN_CLIENT_SECRET_COMMAND", format!("cat {}", path.display()));
     program.token();
     assert_eq!(program.asked(), 1);
+}
+
+/// A pipe gives the secret once; it is there for as long as the command runs.
+#[test]
+fn stdin_may_hold_the_secret() {
+    let mut program = Program::new();
+    program.sandbox.unset("MDB_LOGIN_CLIENT_SECRET_FILE");
+    let piped = |program: &Program, command: &[&str], input: &str| {
+        let line = [command, &["--client-secret-file", "-"]].concat();
+        program.sandbox.run_with(line, input.as_bytes())
+    };
+    let token = piped(&program, &["token"], &format!("{SECRET}\n")).exits(0).stdout();
+    // What is cached needs no secret, and nothing of it was written down.
+    assert_eq!(piped(&program, &["token"], "").exits(0).stdout(), token);
+    assert_eq!(program.asked(), 1);
+    assert!(program.sandbox.files_with(SECRET).is_empty());
+    // An answer that is lost is asked for once more, with the same secret.
+    program.idp.script(Endpoint::Token, [Answer::DropAfter]);
+    piped(&program, &["token", "--force-refresh"], SECRET).exits(0);
+    assert_eq!(program.asked(), 3);
+    let rows = [
+        ("", 3, "stdin must give the client secret and nothing else, on one line"),
+        ("a\nb", 3, "stdin must give the client secret and nothing else, on one line"),
+        ("wrong", 3, "the provider says `invalid_client`"),
+    ];
+    for (input, code, words) in rows {
+        piped(&program, &["token", "--force-refresh"], input).exits(code).says(words);
+    }
+    let long = "x".repeat(5000);
+    piped(&program, &["token", "--force-refresh"], &long).exits(3).says("stdin gave more than 4096 bytes");
+    // It is the program's stdin there, and a file has none.
+    piped(&program, &["inspect", "--server-config", "-"], SECRET)
+        .exits(2)
+        .says("client secret and configuration cannot both come from stdin");
+    piped(&program, &["exec", "--print-env"], SECRET).exits(2).says("stdin is the program's");
+    program
+        .run(["profile", "set", "p", "client_secret_file=-"])
+        .exits(2)
+        .says("is stdin, which is for the command line");
+    program.sandbox.write_config("[profile.p]\nclient_secret_file = '-'\n");
+    program.run(["token", "p"]).exits(3).says("`client_secret_file` must be a full path");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_terminal_is_no_place_for_a_secret() {
+    let mut program = Program::new();
+    program.sandbox.unset("MDB_LOGIN_CLIENT_SECRET_FILE");
+    let terminal = crate::support::terminal::Terminal::start(&program.sandbox, ["token", "--client-secret-file", "-"]);
+    let (code, screen) = terminal.wait();
+    assert!(code == Some(2) && screen.contains("stdin is a terminal, and a client secret does not belong there"));
+    assert_eq!(program.idp.log().len(), 0);
+}
+
+/// Whoever holds the pipe open holds nothing else up.
+#[cfg(unix)]
+#[test]
+fn an_interrupt_ends_the_wait_for_stdin() {
+    let program = Program::new();
+    let (stdin, _writer) = std::io::pipe().unwrap();
+    let token = program.sandbox.spawn_with(["token", "--client-secret-file", "-"], stdin);
+    token.wait_until_it_catches(rustix::process::Signal::INT);
+    token.interrupt();
+    let outcome = token.wait();
+    outcome.is("exit 130\n--- stderr\nerror: interrupted");
+    assert!(outcome.took < Duration::from_secs(10), "{:?}", outcome.took);
 }
 
 #[test]

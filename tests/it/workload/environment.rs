@@ -95,7 +95,9 @@ fn a_file_s_environment_means_a_person_s_session_where_one_is_meant() {
 #[test]
 fn what_a_driver_would_refuse_is_refused() {
     type Row = (&'static str, &'static str, i32, &'static str);
-    let rows: [Row; 9] = [
+    let rows: [Row; 11] = [
+        ("", "TOKEN_RESOURCE:a", 2, "has `TOKEN_RESOURCE` without `ENVIRONMENT:azure` or `ENVIRONMENT:gcp`"),
+        ("", "ENVIRONMENT:k8s,ENVIRONMENT:azure,TOKEN_RESOURCE:a", 2, "has `ENVIRONMENT` twice"),
         ("", "ENVIRONMENT:azure", 2, "the connection string has `ENVIRONMENT:azure` without `TOKEN_RESOURCE`"),
         ("", "ENVIRONMENT:gcp", 2, "the connection string has `ENVIRONMENT:gcp` without `TOKEN_RESOURCE`"),
         ("u@", "ENVIRONMENT:gcp,TOKEN_RESOURCE:a", 2, "`ENVIRONMENT:gcp` and a user name"),
@@ -103,7 +105,7 @@ fn what_a_driver_would_refuse_is_refused() {
         ("", "ENVIRONMENT:k8s,TOKEN_RESOURCE:a", 2, "`ENVIRONMENT:k8s` and `TOKEN_RESOURCE`"),
         ("", "ENVIRONMENT:aws", 2, "has `ENVIRONMENT:aws`, which is none of `azure`, `gcp`, `k8s` and `test`"),
         ("", "ENVIRONMENT:test", 3, "the token in `OIDC_TOKEN_FILE`, which is not set"),
-        ("", "ENVIRONMENT:azure,TOKEN_RESOURCE:a%23b", 2, "the connection string's `resource` must be an absolute URI"),
+        ("", "ENVIRONMENT:azure,TOKEN_RESOURCE:a%20b", 2, "the connection string's `resource` contains a space"),
         (
             "u%20v@",
             "ENVIRONMENT:azure,TOKEN_RESOURCE:api%3A%2F%2Fdb",
