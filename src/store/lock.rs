@@ -14,8 +14,11 @@ use super::key::SessionId;
 use super::trouble::{Trouble, shown};
 use crate::error::{Error, Kind, Result};
 
-/// Time between two tries. Measured: as fast as a blocking lock for 200 waiters, and it can give up.
+/// Time between two tries, at first. Measured: as fast as a blocking lock for 200 waiters, and it can give up.
 const POLL: Duration = Duration::from_millis(20);
+
+/// The same after ten seconds.
+const POLL_MAX: Duration = Duration::from_millis(500);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LockKind {
@@ -70,7 +73,7 @@ impl SessionLock {
         Ok(place.try_lock()?.then(|| Self::held(place.file)))
     }
 
-    /// Takes the lock, or waits for it until `deadline` has passed. Between two tries, 20 ms apart, `answer` is asked
+    /// Takes the lock, or waits for it until `deadline` has passed. Between two tries ([`pause`]), `answer` is asked
     /// whether waiting is still needed.
     ///
     /// # Errors
@@ -92,7 +95,7 @@ impl SessionLock {
             if waited >= deadline {
                 return Err(timed_out(&mut place.file, kind, deadline));
             }
-            tokio::time::sleep(POLL.min(deadline - waited)).await;
+            tokio::time::sleep(pause(waited).min(deadline - waited)).await;
         }
         Ok(Waited::Locked(Self::held(place.file)))
     }
@@ -110,6 +113,12 @@ impl Drop for SessionLock {
         // Said aloud, because a child process that inherited the file would keep the lock beyond our close.
         let _ = self.file.unlock();
     }
+}
+
+/// How long to wait for the next try after having waited for so long already. A thousand who ask fifty times a second would
+/// leave the one who holds the lock no time on a small machine.
+fn pause(waited: Duration) -> Duration {
+    (waited / 20).clamp(POLL, POLL_MAX)
 }
 
 /// What came of a trial lock.
@@ -253,6 +262,13 @@ mod tests {
             Ok(Waited::Locked(lock)) => lock,
             Ok(Waited::Answered(_)) => panic!("answered"),
             Err(error) => panic!("{error:?}"),
+        }
+    }
+
+    #[test]
+    fn whoever_waits_long_asks_less_often() {
+        for (waited, expected) in [(0, 20), (400, 20), (1000, 50), (4000, 200), (10_000, 500), (60_000, 500)] {
+            assert_eq!(pause(Duration::from_millis(waited)), Duration::from_millis(expected), "{waited} ms");
         }
     }
 

@@ -40,7 +40,8 @@ impl World {
         let path = sandbox.home().join("token.jwt");
         std::fs::write(&path, self.ada.idp.access_token("ada")).unwrap();
         sandbox.write_config(&format!("[profile.job]\nkind = 'file'\nsource_file = {path:?}\n"));
-        commands.iter().map(|command| sandbox.run(*command).exits(0)).last().unwrap()
+        let mut outcomes: Vec<_> = commands.iter().map(|command| sandbox.run(*command).exits(0)).collect();
+        outcomes.pop().unwrap()
     }
 
     /// Writes the profile `prod`, and the least of a second one.

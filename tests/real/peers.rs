@@ -73,7 +73,7 @@ impl Provider {
         Self::with(&[])
     }
 
-    /// Starts with settings: `ACCESS_TOKEN_TTL`, `DEVICE_CODE_TTL`, in seconds.
+    /// Starts with settings: `ACCESS_TOKEN_TTL`, `DEVICE_CODE_TTL`, in seconds; `ACCESS_TOKEN_TYPE`.
     pub fn with(settings: &[(&str, &str)]) -> Self {
         let mut command = script("provider.mjs");
         command.envs(settings.iter().copied()).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());

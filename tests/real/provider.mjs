@@ -6,7 +6,8 @@
 // Prints one JSON line `{"issuer": …, "client_id": …, "resource": …, "programs": …}` when it listens and ends when
 // stdin closes, so that a test that dies takes its provider with it.
 //
-// Settings, all optional: ACCESS_TOKEN_TTL and DEVICE_CODE_TTL in seconds.
+// Settings, all optional: ACCESS_TOKEN_TTL and DEVICE_CODE_TTL in seconds; ACCESS_TOKEN_TYPE in place of `at+jwt`, which
+// MongoDB's server refuses.
 //
 // GET  /journal  what was asked of the provider: [{method, route, grant_type, status, error}], and the refresh
 //                tokens issued, so that a test can look for their bytes where they must not be.
@@ -76,6 +77,13 @@ const provider = new Provider(issuer, {
   scopes: ['openid', 'offline_access', 'email'],
   claims: { openid: ['sub'], email: ['email'] },
   conformIdTokenClaims: false,
+  formats: {
+    customizers: {
+      jwt: (_ctx, _token, parts) => {
+        if (process.env.ACCESS_TOKEN_TYPE) parts.header = { ...parts.header, typ: process.env.ACCESS_TOKEN_TYPE };
+      },
+    },
+  },
   findAccount: (_ctx, sub) => ({ accountId: sub, claims: () => ({ sub, email: sub }) }),
   rotateRefreshToken: true,
   ttl: {

@@ -3,9 +3,13 @@
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 
+use serde_json::json;
+
+use crate::connect::{WORK, drivers, exec, report};
 use crate::peers::Provider;
 use crate::sign_in::claims;
 use crate::support::cmd::{Sandbox, program};
+use crate::support::mongod::{Mongod, Role};
 
 /// A home whose environment makes it the program that proves itself with `proof`, `secret` or `key`.
 fn home(provider: &Provider, proof: &str) -> Sandbox {
@@ -63,6 +67,69 @@ fn a_secret_and_a_key_get_tokens_and_the_wrong_ones_do_not() {
     let asked = journal.grants("client_credentials");
     assert!(asked.iter().filter(|request| request["status"] == 200).count() == 7, "{asked:?}");
     assert!(asked.iter().all(|request| request["scope"].is_null()), "{asked:?}");
+}
+
+/// A server for programs alone: no flow for people, and users in place of groups.
+fn server(provider: &Provider) -> Mongod {
+    let providers = json!([{
+        "issuer": provider.issuer,
+        "audience": provider.resource,
+        "authNamePrefix": "jobs",
+        "supportsHumanFlows": false,
+        "useAuthorizationClaim": false,
+    }]);
+    let file = json!({
+        "setParameter": { "authenticationMechanisms": "MONGODB-OIDC", "oidcIdentityProviders": providers.to_string() },
+    });
+    let configured = Mongod::start_from_config(&file.to_string(), |behaviour| {
+        behaviour.roles = vec![Role::new("shopkeeper", &Role::EVERYTHING)];
+        for proof in ["secret", "key"] {
+            let name = format!("jobs/{}", provider.programs[proof]["client_id"].as_str().unwrap());
+            behaviour.users.insert(name, vec!["shopkeeper".to_owned()]);
+        }
+        behaviour.reauthenticate_after = Some(5);
+    });
+    configured.unwrap()
+}
+
+/// From the provider over a file of ours to the server, with what programs are written in.
+#[test]
+#[ignore = "needs npm oidc-provider, mongosh and mongodb, and PyMongo; run tests/run"]
+fn a_program_under_exec_works_at_the_server() {
+    for proof in ["secret", "key"] {
+        let provider = Provider::with(&[("ACCESS_TOKEN_TYPE", "JWT")]);
+        let home = home(&provider, proof);
+        let user = format!("jobs/{}", provider.programs[proof]["client_id"].as_str().unwrap());
+        let server = server(&provider);
+        home.run(["verify", &server.uri()]).exits(0);
+        let shell = ["--", "mongosh", &server.uri(), "--quiet", "--norc", "--eval", WORK];
+        assert_eq!(report(exec(&home, &shell)), json!({ "user": user, "count": 12 }), "{proof}");
+        for (index, [program, script]) in drivers().iter().enumerate() {
+            let line = ["--", program, script, &server.uri(), "12", "0"];
+            let expected = json!({
+                "user": user, "roles": ["shopkeeper"], "rounds": 12, "count": 24 + 12 * index, "callbacks": 0, "idp_info": null,
+            });
+            assert_eq!(report(exec(&home, &line)), expected, "{proof}: {program}");
+        }
+        assert_eq!(server.refusals(), [], "{proof}");
+        assert_eq!(provider.journal().grants("client_credentials").len(), 1, "{proof}");
+    }
+}
+
+/// Tokens end while a program works, and nobody is there to do anything about it.
+#[test]
+#[ignore = "needs npm oidc-provider and mongodb, and PyMongo; run tests/run"]
+fn work_outlives_its_tokens_without_a_person() {
+    let provider = Provider::with(&[("ACCESS_TOKEN_TYPE", "JWT"), ("ACCESS_TOKEN_TTL", "6")]);
+    let home = home(&provider, "key");
+    let server = server(&provider);
+    for [program, script] in drivers() {
+        let report = report(exec(&home, &["--", &program, &script, &server.uri(), "15", "1000"]));
+        assert_eq!((&report["rounds"], &report["user"]), (&json!(15), &json!("jobs/nightly-key")), "{program}");
+    }
+    assert_eq!(server.refusals(), []);
+    let used: std::collections::BTreeSet<String> = server.tokens().into_iter().collect();
+    assert!(used.len() >= 4, "{} tokens in half a minute", used.len());
 }
 
 /// As many `token` at once as there are at the start of every hour on a large machine. All print the same and are silent;

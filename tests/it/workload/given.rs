@@ -81,7 +81,7 @@ fn a_file_is_read_for_each_use_and_never_cached() {
         #[cfg(target_os = "linux")]
         assert!(given.sandbox.session_ids().iter().all(|id| crate::support::cmd::kernel_key(id).is_none()));
         let leaked = given.sandbox.files_with(&given.token());
-        assert_eq!(leaked, [given.path.clone()], "a copy");
+        assert_eq!(leaked, std::slice::from_ref(&given.path), "a copy");
         let printed = object(&given.sandbox.run(["token", "--json"]).exits(0));
         assert_eq!((&printed["issuer"], &printed["subject"]), (&json!(given.idp.issuer()), &json!("00u-ada")));
         assert_eq!((&printed["audience"], &printed["client_id"]), (&json!(CLIENT_ID), &json!(null)));
@@ -155,7 +155,8 @@ fn a_command_runs_when_a_token_is_needed_and_once_for_all_who_need_it() {
 #[test]
 fn every_bad_file_and_command_has_its_words_and_its_exit_code() {
     type Make = fn(&mut Given);
-    let rows: Vec<(&str, fn() -> Given, Make, i32, &str)> = vec![
+    type Row = (&'static str, fn() -> Given, Make, i32, &'static str);
+    let rows: Vec<Row> = vec![
         (
             "missing",
             Given::file,
@@ -166,7 +167,10 @@ fn every_bad_file_and_command_has_its_words_and_its_exit_code() {
         (
             "a folder",
             Given::file,
-            |g| _ = g.sandbox.env("MDB_LOGIN_SOURCE_FILE", g.sandbox.home().to_owned()),
+            |g| {
+                let home = g.sandbox.home().to_owned();
+                g.sandbox.env("MDB_LOGIN_SOURCE_FILE", home);
+            },
             3,
             "is not a file",
         ),

@@ -227,8 +227,8 @@ fn nothing_secret_is_shown_or_left_behind() {
         &["exec", "--print-env", "--trust-host", "db.example.com"],
         &["logout"],
     ];
-    let (key, secret): (fn() -> Program, fn() -> Program) =
-        (|| Program::with_key(Registered::new(Key::First)), Program::new);
+    type Make = fn() -> Program;
+    let (key, secret): (Make, Make) = (|| Program::with_key(Registered::new(Key::First)), Program::new);
     let failing = |program: &Program| program.idp.always(Endpoint::Token, Answer::Processed(Reply::html(400, "<h1>")));
     each([(key, false), (key, true), (secret, false), (secret, true)], |(make, fails)| {
         let mut program = make();
