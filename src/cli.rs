@@ -367,7 +367,7 @@ pub struct InspectArgs {
     /// Claim that names the user [default: sub]
     #[arg(long, value_name = "CLAIM")]
     pub user_claim: Option<String>,
-    /// Claim that names the groups, and so the roles [default: groups]
+    /// Claim that names the groups, and so the roles [default: groups; none for a program's session]
     #[arg(long, value_name = "CLAIM")]
     pub group_claim: Option<String>,
     /// The server takes roles from user documents, not from a claim

@@ -80,12 +80,14 @@ fn expected(args: &InspectArgs, settings: &Settings) -> Vec<IdentityProvider> {
     if settings.issuer.is_empty() || settings.audience.is_empty() {
         return Vec::new();
     }
+    // Nobody puts programs into groups unless they are told to, and platforms have no claim for it.
+    let by_user = args.no_group_claim || (settings.kind.is_program() && args.group_claim.is_none());
     let named = |given: &Option<String>, usual: &str| given.clone().unwrap_or_else(|| usual.to_owned());
     vec![IdentityProvider {
         auth_name_prefix: named(&args.prefix, "<prefix>"),
         client_id: Some(settings.client_id.clone()).filter(|id| !id.is_empty()),
         principal_name: named(&args.user_claim, federation::DEFAULT_PRINCIPAL_NAME),
-        authorization: if args.no_group_claim {
+        authorization: if by_user {
             Authorization::UserId
         } else {
             Authorization::GroupMembership(named(&args.group_claim, "groups"))

@@ -6,6 +6,7 @@ mod crowd;
 mod doctor;
 mod environment;
 mod given;
+mod inspect;
 mod kinds;
 mod server;
 mod session;
