@@ -8,6 +8,8 @@ use serde_json::json;
 use super::*;
 use crate::cases::each;
 use crate::support::idp::{Answer, Audience, Reply, jwt};
+#[cfg(unix)]
+use crate::support::terminal::Terminal;
 
 /// A certificate of a test key, as PEM and as DER.
 pub(super) fn certificate(key: Key) -> (String, Vec<u8>) {
@@ -89,9 +91,10 @@ fn stdin_may_hold_the_secret() {
 fn a_terminal_is_no_place_for_a_secret() {
     let mut program = Program::new();
     program.sandbox.unset("MDB_LOGIN_CLIENT_SECRET_FILE");
-    let terminal = crate::support::terminal::Terminal::start(&program.sandbox, ["token", "--client-secret-file", "-"]);
-    let (code, screen) = terminal.wait();
-    assert!(code == Some(2) && screen.contains("stdin is a terminal, and a client secret does not belong there"));
+    let line = ["token", "--client-secret-file", "-"];
+    let mut terminal = Terminal::start(&program.sandbox, line);
+    terminal.wait_for("stdin is a terminal, and a client secret does not belong there");
+    assert_eq!(terminal.wait().0, Some(2));
     assert_eq!(program.idp.log().len(), 0);
 }
 

@@ -133,7 +133,8 @@ fn a_connection_string_s_platform_is_shown_and_overruled() {
     let azure = "mongodb://0b1c2d3e-0000-4000-8000-000000000001@localhost/?authMechanismProperties=ENVIRONMENT:azure,TOKEN_RESOURCE:api%3A%2F%2Fdb";
     let profile = |name: &str, more: &str| format!("[profile.{name}]\nuri = {azure:?}\n{more}");
     let file = "kind = 'file'\nsource_file = '/t'\n";
-    sandbox.write_config(&(profile("cloud", "") + &profile("own", file)));
+    let named = format!("[profile.named]\nuri = {:?}\n", azure.replace("api%3A%2F%2Fdb", "orders"));
+    sandbox.write_config(&(profile("cloud", "") + &profile("own", file) + &named));
     let shown =
         |name: &str| object(&sandbox.run(["profile", "show", name, "--origin", "--json"]).exits(0))["settings"].clone();
     let cloud = shown("cloud");
@@ -145,6 +146,12 @@ fn a_connection_string_s_platform_is_shown_and_overruled() {
         assert_eq!(cloud[key]["value"], value, "{key}");
         assert_eq!(cloud[key]["origin"]["kind"], "connection_string", "{key}");
     }
+    // Azure's directory knows what it is called there; for people a resource is a URI (RFC 8707).
+    assert_eq!(shown("named")["resource"]["value"], serde_json::json!(["orders"]));
+    sandbox.run(["profile", "set", "cloud", "resource=stocks"]).exits(0);
+    assert_eq!(shown("cloud")["resource"]["value"], serde_json::json!(["stocks"]));
+    sandbox.run(["profile", "set", "people", "resource=orders"]).exits(0);
+    sandbox.run(["profile", "show", "people"]).exits(3).says("`resource` must be an absolute URI");
     let own = shown("own");
     assert_eq!((&own["kind"]["value"], &own["resource"]["value"]), (&"file".into(), &Value::Null));
 }
