@@ -21,7 +21,7 @@ use std::fmt::Write as _;
 use serde::Serialize;
 
 use super::IdentityProvider;
-use crate::ui::report::{self, Page};
+use crate::ui::report::Page;
 
 pub use principals::{Grant, Principals};
 
@@ -125,10 +125,7 @@ pub fn emit(
         Format::Yaml => parameter::yaml(provider),
         Format::Json => parameter::json(provider),
         Format::CommandLine => parameter::command_line(provider),
-        Format::CloudManager => {
-            let section = planes::cloud_manager(provider)?;
-            Configuration::new(report::report(&[section], page), planes::CLOUD_MANAGER_NOTES)
-        }
+        Format::CloudManager => planes::cloud_manager(provider, page)?,
         Format::Automation => planes::automation(provider)?,
         Format::Kubernetes => planes::kubernetes(provider)?,
         Format::Atlas => atlas::admin_api(provider)?,
@@ -283,6 +280,12 @@ mod tests {
             let no_polling = (format != Format::Automation).then_some(Unfit::NoPlace("JWKSPollSecs"));
             assert_eq!(why(format, &polled), no_polling);
         }
+        // Programs have neither, and the page for them asks for neither.
+        let client = IdentityProvider { supports_human_flows: false, ..plain.clone() };
+        let scopes = vec!["openid".to_owned()];
+        let scopes = IdentityProvider { client_id: None, request_scopes: scopes, ..client.clone() };
+        assert_eq!(why(Format::CloudManager, &client), Some(Unfit::NoPlace("clientId")));
+        assert_eq!(why(Format::CloudManager, &scopes), Some(Unfit::NoPlace("requestScopes")));
         for format in [Format::Atlas, Format::Terraform] {
             assert_eq!(why(format, &plain), Some(Unfit::TooLong("authNamePrefix", 50)));
         }

@@ -5,7 +5,9 @@ use serde::Serialize;
 use super::{Configuration, Unfit, line, pretty, without_polling};
 use crate::federation::IdentityProvider;
 
-const DESCRIPTION: &str = "Workforce Identity Federation";
+fn description(provider: &IdentityProvider) -> &'static str {
+    if provider.supports_human_flows { "Workforce Identity Federation" } else { "Workload Identity Federation" }
+}
 
 fn kind(provider: &IdentityProvider) -> &'static str {
     if provider.supports_human_flows { "WORKFORCE" } else { "WORKLOAD" }
@@ -53,7 +55,7 @@ pub(super) fn admin_api(provider: &IdentityProvider) -> Result<Configuration, Un
         protocol: "OIDC",
         idp_type: kind(provider),
         display_name: &provider.auth_name_prefix,
-        description: DESCRIPTION,
+        description: description(provider),
         issuer_uri: &provider.issuer,
         audience: &provider.audience,
         client_id: provider.client_id.as_deref(),
@@ -79,7 +81,7 @@ pub(super) fn terraform(provider: &IdentityProvider) -> Result<Configuration, Un
     let fields = [
         ("federation_settings_id", Some("var.federation_settings_id".to_owned())),
         ("name", Some(hcl(&provider.auth_name_prefix))),
-        ("description", Some(hcl(DESCRIPTION))),
+        ("description", Some(hcl(description(provider)))),
         ("protocol", Some(hcl("OIDC"))),
         ("idp_type", Some(hcl(kind(provider)))),
         ("issuer_uri", Some(hcl(&provider.issuer))),
@@ -94,8 +96,9 @@ pub(super) fn terraform(provider: &IdentityProvider) -> Result<Configuration, Un
     line(&mut text, 0, "variable \"federation_settings_id\" {");
     line(&mut text, 2, "type = string");
     line(&mut text, 0, "}\n");
-    // A label may not begin with a digit, as names may; and an organization has one of these.
-    line(&mut text, 0, "resource \"mongodbatlas_federated_settings_identity_provider\" \"workforce\" {");
+    // A label may not begin with a digit, as names may.
+    let label = kind(provider).to_ascii_lowercase();
+    line(&mut text, 0, &format!("resource \"mongodbatlas_federated_settings_identity_provider\" \"{label}\" {{"));
     let width =
         fields.iter().filter(|(_, value)| value.is_some()).map(|(name, _)| name.len()).max().unwrap_or_default();
     for (name, value) in fields {

@@ -4,34 +4,48 @@ use serde::Serialize;
 
 use super::{Configuration, Unfit, line, pretty, quoted, without_pattern_and_log, without_polling};
 use crate::federation::{Authorization, IdentityProvider};
-use crate::ui::report::{Row, Section};
+use crate::ui::report::{self, Page, Row, Section};
 
-pub(super) const CLOUD_MANAGER_NOTES: &[&str] = &[
-    "a project has room for one such configuration, and its name cannot be changed later",
-    "keep another mechanism for the MongoDB Agent, which cannot sign in with this one",
-];
+const AGENT: &str = "keep another mechanism for the MongoDB Agent, which cannot sign in with this one";
 
-/// The fields of the page, with its own names.
-pub(super) fn cloud_manager(provider: &IdentityProvider) -> Result<Section, Unfit> {
+/// The fields of the page, with its own names; that of programs has neither client nor scopes.
+pub(super) fn cloud_manager(provider: &IdentityProvider, page: Page) -> Result<Configuration, Unfit> {
     without_polling(provider)?;
     let (kind, groups) = match &provider.authorization {
         Authorization::GroupMembership(claim) => ("Group Membership", Some(claim)),
         Authorization::UserId => ("User ID", None),
     };
-    let scopes =
-        if provider.request_scopes.is_empty() { "(none)".to_owned() } else { provider.request_scopes.join(" ") };
-    let mut rows = vec![
-        Row::new(None, "Configuration Name", &provider.auth_name_prefix),
-        Row::new(None, "Issuer URI", &provider.issuer),
-        Row::new(None, "Client ID", provider.client_id.as_deref().unwrap_or("(none)")),
-        Row::new(None, "Audience", &provider.audience),
-        Row::new(None, "Requested Scopes", scopes),
-        Row::new(None, "Authorization Type", kind),
-        Row::new(None, "Customize User Claim", &provider.principal_name),
+    let is_for_people = provider.supports_human_flows;
+    if !is_for_people && provider.client_id.is_some() {
+        return Err(Unfit::NoPlace("clientId"));
+    }
+    if !is_for_people && !provider.request_scopes.is_empty() {
+        return Err(Unfit::NoPlace("requestScopes"));
+    }
+    let or_none = |text: String| if text.is_empty() { "(none)".to_owned() } else { text };
+    let client_id = or_none(provider.client_id.clone().unwrap_or_default());
+    let scopes = or_none(provider.request_scopes.join(" "));
+    let fields = [
+        ("Configuration Name", Some(provider.auth_name_prefix.as_str())),
+        ("Issuer URI", Some(&provider.issuer)),
+        ("Client ID", is_for_people.then_some(&client_id)),
+        ("Audience", Some(&provider.audience)),
+        ("Requested Scopes", is_for_people.then_some(&scopes)),
+        ("Authorization Type", Some(kind)),
+        ("Customize User Claim", Some(&provider.principal_name)),
+        ("Customize Group Claim", groups.map(String::as_str)),
     ];
-    rows.extend(groups.map(|claim| Row::new(None, "Customize Group Claim", claim)));
-    let heading = "OpenID Connect (OIDC) connection settings".to_owned();
-    Ok(Section { heading, rows })
+    let rows = fields.into_iter().filter_map(|(name, value)| Some(Row::new(None, name, value?))).collect();
+    let (heading, name) = if is_for_people {
+        (
+            "OpenID Connect (OIDC) connection settings",
+            "a project has room for one such configuration, and its name cannot be changed later",
+        )
+    } else {
+        ("OIDC protocol settings: Workload Identity Federation", "its name cannot be changed later")
+    };
+    let text = report::report(&[Section { heading: heading.to_owned(), rows }], page);
+    Ok(Configuration::new(text, &[name, AGENT]))
 }
 
 /// The part of the automation configuration that has to do with it.
@@ -55,7 +69,8 @@ pub(super) fn automation(provider: &IdentityProvider) -> Result<Configuration, U
         issuer_uri: &'a str,
         #[serde(skip_serializing_if = "Option::is_none")]
         client_id: Option<&'a str>,
-        requested_scopes: &'a [String],
+        #[serde(skip_serializing_if = "Option::is_none")]
+        requested_scopes: Option<&'a [String]>,
         user_claim: &'a str,
         #[serde(skip_serializing_if = "Option::is_none")]
         groups_claim: Option<&'a str>,
@@ -71,7 +86,8 @@ pub(super) fn automation(provider: &IdentityProvider) -> Result<Configuration, U
         audience: &provider.audience,
         issuer_uri: &provider.issuer,
         client_id: provider.client_id.as_deref(),
-        requested_scopes: &provider.request_scopes,
+        requested_scopes: Some(&*provider.request_scopes)
+            .filter(|scopes| provider.supports_human_flows || !scopes.is_empty()),
         user_claim: &provider.principal_name,
         groups_claim,
         jwks_poll_secs: provider.jwks_poll_secs,
