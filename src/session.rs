@@ -31,7 +31,7 @@ use crate::error::{Error, Kind, Result};
 use crate::event_loop::block_on;
 use crate::http::{Http, HttpOptions};
 use crate::oidc::access_token::Expectation;
-use crate::oidc::metadata::{self, ProviderMetadata};
+use crate::oidc::metadata::{self, ProviderMetadata, TokenEndpoint};
 use crate::oidc::token::ClientIdentity;
 use crate::secret::source;
 use crate::settings::{Settings, StoreChoice};
@@ -129,6 +129,13 @@ impl<'a> Session<'a> {
     /// The provider's metadata, judged, for somebody who sets it up. One request, and nothing is kept.
     pub async fn provider(&self) -> Result<ProviderMetadata> {
         metadata::discover(&self.http()?, &self.settings.issuer)
+            .await
+            .map_err(|fault| self.explain(Doing::SetUp, fault))
+    }
+
+    /// As [`Self::provider`], as far as a program needs it that is a client there.
+    pub async fn token_endpoint(&self) -> Result<TokenEndpoint> {
+        metadata::token_endpoint(&self.http()?, &self.settings.issuer)
             .await
             .map_err(|fault| self.explain(Doing::SetUp, fault))
     }

@@ -243,6 +243,14 @@ impl Settings {
         })
     }
 
+    /// That they fit their kind, and are complete where it is a program's.
+    ///
+    /// # Errors
+    /// `Kind::Usage` for a flag, `Kind::Config` for all else, with what to type.
+    pub fn check_kind(&self) -> Result<()> {
+        kind::check(self)
+    }
+
     /// Whether they mean a session: there is a provider, and a client for it; or all that a program needs.
     pub fn is_complete(&self) -> bool {
         if self.kind.is_program() {

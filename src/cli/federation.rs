@@ -13,6 +13,9 @@ const SERVER: &str = "MongoDB's side";
 /// What a server is told.
 #[derive(Args, Debug)]
 pub struct FederationArgs {
+    /// For programs, which have no person: supportsHumanFlows is false [default for a program's profile]
+    #[arg(long, help_heading = SERVER)]
+    pub workload: bool,
     /// Form of the configuration
     #[arg(long, value_name = "FORMAT", default_value = "yaml", help_heading = SERVER, value_parser = formats())]
     pub format: Format,
@@ -55,7 +58,7 @@ pub struct FederationArgs {
 pub enum AuthorizationArg {
     /// The groups in the token: a role for each
     Groups,
-    /// The server's own users: one for each person
+    /// The server's own users: one for each person or program
     User,
 }
 
@@ -101,12 +104,16 @@ impl FederationArgs {
 /// Writes it in the form that its reader wants: a configuration file, options of a command line, the fields of a page, an
 /// object of an API. Values come from the profile and from what is known of the provider's maker, unless flags say
 /// otherwise. Asks nobody and stores nothing; stdout has the configuration and nothing else.
+///
+/// A profile of a program, or --workload, makes an identity provider for programs alone: without a client id, and with users
+/// of $external that have to be created (--format roles --user NAME), unless a claim of the tokens names roles.
 #[derive(Args, Debug)]
 #[command(after_long_help = "\
 Examples:
   mdb-login server config prod
   mdb-login server config prod --format kubernetes --user-claim email
   mdb-login server config prod --format roles --group dba --grant readWrite@app
+  mdb-login server config --workload --issuer https://accounts.google.com --audience orders --name gcp
   mdb-login server config --issuer https://login.example.com --client-id 0oa1 --name prod")]
 pub struct ServerConfigArgs {
     /// Profile to use, as --profile; or a connection string, whose server names the provider

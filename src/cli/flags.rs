@@ -212,7 +212,7 @@ impl SessionArgs {
 }
 
 impl ProgramArgs {
-    fn add_to(&self, request: &mut Request) {
+    pub(super) fn add_to(&self, request: &mut Request) {
         one(request, &schema::KIND, &self.kind);
         one(request, &schema::IDENTITY, &self.identity);
         one(request, &schema::CLIENT_KEY_FILE, &self.client_key_file);

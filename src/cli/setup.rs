@@ -4,7 +4,7 @@ use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser as _};
 use clap::{Args, ValueHint};
 
 use super::federation::FederationArgs;
-use super::flags::{NetworkArgs, list, one, switch};
+use super::flags::{NetworkArgs, ProgramArgs, list, one, switch};
 use super::{GlobalArgs, flags};
 use crate::settings::{Request, schema};
 use crate::vendor::Vendor;
@@ -18,6 +18,10 @@ const ISSUER: &str = "Issuer, made of what you have";
 /// what it is made of) and the client id, it asks the provider what it supports, writes the profile that people sign in
 /// with, and prints the other side: the next commands, and the configuration of the MongoDB server.
 ///
+/// With --workload it is a program that is set up, which gets its tokens where it runs: a managed identity or service
+/// principal of Azure, a service account of Google Cloud or of a Kubernetes cluster, a run of GitHub Actions, or a client of
+/// any provider (generic). Then the keys are asked for as a MongoDB server asks for them, and no token.
+///
 /// Nothing is written unless the provider has answered. Values of an existing profile are replaced only after a question,
 /// or with --yes.
 #[derive(Args, Debug)]
@@ -26,7 +30,9 @@ Examples:
   mdb-login setup entra
   mdb-login setup keycloak --interactive
   mdb-login setup okta --domain dev-1.okta.com --client-id 0oa1 --profile prod
-  mdb-login setup generic --issuer https://login.example.com --client-id 0oa1 --format kubernetes")]
+  mdb-login setup generic --issuer https://login.example.com --client-id 0oa1 --format kubernetes
+  mdb-login setup google --workload --audience mongodb://orders --profile orders
+  mdb-login setup entra --workload --tenant ID --audience APPLICATION_ID")]
 pub struct SetupArgs {
     /// Whose product the provider is
     #[arg(value_name = "VENDOR", value_parser = vendors())]
@@ -43,7 +49,7 @@ pub struct SetupArgs {
     pub federation: FederationArgs,
 }
 
-/// Which provider, and how people sign in at it.
+/// Which provider, how people sign in at it, and how programs get tokens.
 #[derive(Args, Debug)]
 pub struct ProviderArgs {
     #[arg(long, value_name = "URL", value_hint = ValueHint::Url, help_heading = PROVIDER)]
@@ -61,6 +67,10 @@ pub struct ProviderArgs {
     #[arg(long, value_name = "URI", value_hint = ValueHint::Url, help_heading = PROVIDER)]
     #[arg(help = schema::REDIRECT_URI.flag_help)]
     redirect_uri: Vec<String>,
+    #[arg(long, value_name = "URI", help_heading = PROVIDER, help = schema::RESOURCE.flag_help)]
+    resource: Vec<String>,
+    #[command(flatten)]
+    pub program: ProgramArgs,
 
     /// Entra ID: the Directory (tenant) ID
     #[arg(long, value_name = "ID", help_heading = ISSUER)]
@@ -92,7 +102,7 @@ pub struct ProviderArgs {
 
 /// The names of the vendors, each with its product's.
 fn vendors() -> impl clap::builder::TypedValueParser<Value = Vendor> {
-    let values = Vendor::ALL.map(|vendor| PossibleValue::new(vendor.recipe().name).help(vendor.recipe().product));
+    let values = Vendor::ALL.map(|vendor| PossibleValue::new(vendor.name()).help(vendor.product()));
     PossibleValuesParser::new(values).try_map(|name| Vendor::named(&name).ok_or("there is no such vendor"))
 }
 
@@ -124,6 +134,8 @@ impl SetupArgs {
         switch(&mut request, provider.id_token, &schema::ID_TOKEN, "--id-token", "true");
         one(&mut request, &schema::CLIENT_SECRET_FILE, &provider.client_secret_file);
         list(&mut request, &schema::REDIRECT_URI, &provider.redirect_uri);
+        list(&mut request, &schema::RESOURCE, &provider.resource);
+        provider.program.add_to(&mut request);
         one(&mut request, &schema::PROXY, &provider.proxy);
         provider.network.add_to(&mut request);
         request

@@ -3,19 +3,24 @@
 //! First the page with what to register, then, as far as issuer and client id are known: the provider is asked what it
 //! supports, the profile is written, and the other side is printed. Nothing is written before the provider has answered
 //! and, where values of a profile would go, somebody has agreed.
+//!
+//! For programs it is the same, with an audience in place of the client id, and with the keys of the provider in place of
+//! what it supports: a MongoDB server needs nothing else of it.
 
 mod page;
 mod profile;
+mod programs;
 mod questions;
+mod whom;
 
 use serde_json::{Value, json};
 
-use super::server::config::{self, Prepared};
+use super::server::config::{self, Prepared, Side};
 use crate::cli::{GlobalArgs, SetupArgs};
 use crate::error::{Error, Kind, Result};
 use crate::event_loop::block_on;
 use crate::federation::Authorization;
-use crate::federation::choices::{Base, Choices};
+use crate::federation::choices::Choices;
 use crate::federation::emit::{Configuration, Format};
 use crate::session::Session;
 use crate::settings::schema::{self, Setting};
@@ -24,10 +29,11 @@ use crate::signals;
 use crate::ui::report::{self, Page, Row, Section};
 use crate::ui::{Ui, foreign, shell_quoted};
 use crate::vendor::Vendor;
-use crate::vendor::issuer::{self, Flaw, Issuer};
-use crate::vendor::recipe::{Known, Recipe};
-use profile::Change;
+use crate::vendor::issuer::{self, Flaw, Issuer, Piece};
+use crate::vendor::recipe::Known;
+use profile::{Change, Wanted};
 use questions::Questions;
+use whom::Whom;
 
 pub fn run(args: &SetupArgs, global: &GlobalArgs, ui: &Ui) -> Result<()> {
     block_on(async {
@@ -45,13 +51,15 @@ struct SetUp<'a> {
     args: &'a SetupArgs,
     ui: &'a Ui,
     vendor: Vendor,
-    recipe: &'static Recipe,
+    whom: Whom,
     request: Request,
     choices: Choices,
     /// The profile to write.
     name: String,
     issuer: Option<Issuer>,
     client_id: Option<String>,
+    /// Of programs: what their tokens are for.
+    audience: Option<String>,
     questions: Questions<'a>,
 }
 
@@ -61,9 +69,10 @@ impl<'a> SetUp<'a> {
         if args.interactive && !ui.can_ask() {
             return Err(Error::new(Kind::LoginRequired, "`--interactive` needs somebody at a terminal").hint(format!(
                 "in a script, give what it would ask for: `mdb-login setup {} --help`",
-                args.vendor.recipe().name
+                args.vendor.name()
             )));
         }
+        let whom = Whom::of(args)?;
         let request = args.request(global);
         for (setting, flag, values) in &request.flags {
             check(setting, flag, values)?;
@@ -71,25 +80,28 @@ impl<'a> SetUp<'a> {
         let (name, whose) = match (&global.profile, std::env::var("MDB_LOGIN_PROFILE")) {
             (Some(name), _) => (name.clone(), Kind::Usage),
             (None, Ok(name)) => (name, Kind::Config),
-            (None, Err(_)) => (args.vendor.recipe().name.to_owned(), Kind::Usage),
+            (None, Err(_)) => (args.vendor.name().to_owned(), Kind::Usage),
         };
         settings::profile_name(&name).map_err(|reason| Error::new(whose, format!("a profile's name {reason}")))?;
         let jwks_poll_secs = config::jwks_poll_secs(&args.federation)?;
         if let Some(client_id) = &args.provider.client_id {
             check(&schema::CLIENT_ID, "--client-id", std::slice::from_ref(client_id))?;
         }
-        Ok(Self {
+        let mut this = Self {
             issuer: given_issuer(args)?,
             client_id: args.provider.client_id.clone(),
+            audience: None,
             choices: args.federation.choices(jwks_poll_secs),
             vendor: args.vendor,
-            recipe: args.vendor.recipe(),
+            whom,
             questions: Questions::new(ui),
             args,
             ui,
             request,
             name,
-        })
+        };
+        this.audience = this.known_audience()?;
+        Ok(this)
     }
 
     async fn run(mut self) -> Result<()> {
@@ -97,9 +109,10 @@ impl<'a> SetUp<'a> {
         if self.args.interactive {
             self.ask().await?;
         }
-        match (self.issuer.clone(), self.client_id.clone()) {
-            (Some(issuer), Some(client_id)) => self.set_up(&issuer, &client_id).await,
-            (issuer, client_id) => self.end_without(issuer.is_none(), client_id.is_none()),
+        let missing = self.missing()?;
+        match self.issuer.clone() {
+            Some(issuer) if missing.is_empty() => self.set_up(&issuer).await,
+            _ => self.end_without(&missing),
         }
     }
 
@@ -109,22 +122,32 @@ impl<'a> SetUp<'a> {
         if self.ui.json {
             return Ok(());
         }
-        let all_is_known = self.issuer.is_some() && self.client_id.is_some();
-        let sections = page::registration(self.recipe, &known, all_is_known);
+        let take = if self.missing()?.is_empty() { Vec::new() } else { self.to_take() };
+        let mut sections = page::registration(self.whom.recipe(), &known, take);
+        if let Whom::Program(programs, way) = self.whom {
+            sections.extend(programs::other_ways(programs, way));
+        }
         self.ui.data(report::report(&sections, Page::of_stdout()).as_bytes())
     }
 
     /// What fills the page, as far as it is known.
     fn known(&self) -> Result<Known> {
         let foreseen = settings::foresee(&self.name, &self.changes("", "")?, &self.request)?;
-        let (user_claim, authorization) = self.choices.claims(self.recipe).map_err(config::refused)?;
+        let base = config::base(&foreseen.settings, self.whom.side());
+        let (user_claim, authorization) = self.choices.claims(base.whose).map_err(config::refused)?;
         let client_id = self.client_id.clone().unwrap_or_else(|| "<client id>".to_owned());
-        let audience =
-            if self.has_flag(&schema::AUDIENCE) { foreseen.settings.audience.clone() } else { client_id.clone() };
+        let audience = match self.whom {
+            Whom::Program(programs, _) => self.audience.clone().unwrap_or_else(|| format!("<{}>", programs.audience)),
+            Whom::People(_) if self.has_flag(&schema::AUDIENCE) => foreseen.settings.audience.clone(),
+            Whom::People(_) => client_id.clone(),
+        };
+        let resource = foreseen.settings.resource.first();
         Ok(Known {
+            kind: self.whom.kind().to_owned(),
             redirect_uri: redirect_uris(&foreseen.settings),
             audience: foreign(&audience),
             client_id: foreign(&client_id),
+            resource: resource.map(|resource| foreign(resource)).unwrap_or_default(),
             user_claim,
             group_claim: authorization.claim().unwrap_or_default().to_owned(),
         })
@@ -134,26 +157,72 @@ impl<'a> SetUp<'a> {
         self.request.flags.iter().any(|(known, ..)| std::ptr::eq(*known, setting))
     }
 
-    /// Nothing is written, and that is said.
-    fn end_without(self, no_issuer: bool, no_client_id: bool) -> Result<()> {
-        let pieces: Vec<String> = match (no_issuer, self.recipe.pieces) {
-            (false, _) => Vec::new(),
-            (true, []) => vec!["--issuer URL".to_owned()],
-            (true, pieces) => {
-                let needed = pieces.iter().filter(|piece| piece.default.is_none());
-                needed.map(|piece| format!("{} {}", piece.flag, page::placeholder(piece.flag))).collect()
+    /// What has to be known before anything can be set up and is not, with the flags that say it.
+    fn missing(&self) -> Result<Vec<(&'static str, String)>> {
+        let mut missing = Vec::new();
+        if self.issuer.is_none() {
+            let needed = self.pieces().iter().filter(|piece| piece.default.is_none());
+            let flags: Vec<String> =
+                needed.map(|piece| format!("{} {}", piece.flag, page::placeholder(piece.flag))).collect();
+            missing.push(("issuer", if flags.is_empty() { "--issuer URL".to_owned() } else { flags.join(" ") }));
+        }
+        if self.whom.is_client() && self.client_id.is_none() {
+            missing.push(("client id", "--client-id ID".to_owned()));
+        }
+        if let (Whom::Program(programs, _), None) = (self.whom, &self.audience) {
+            missing.push((programs.audience, format!("--audience {}", programs.audience_flag)));
+        }
+        if self.whom.way().is_some_and(|way| way.is_client) {
+            let settings = self.foreseen()?;
+            if settings.client_secret.is_none() && settings.client_key_file.is_none() {
+                missing.push(("secret or key", "--client-secret-file PATH".to_owned()));
             }
-        };
-        let client_id = no_client_id.then(|| "--client-id ID".to_owned());
-        let missing: Vec<String> = pieces.into_iter().chain(client_id).collect();
-        let what = match (no_issuer, no_client_id) {
-            (true, true) => "issuer and client id are",
-            (true, false) => "the issuer is",
-            (false, _) => "the client id is",
-        };
-        let known = format!("mdb-login setup {} {}", self.recipe.name, missing.join(" "));
-        let asked = format!("mdb-login setup {} --interactive", self.recipe.name);
+        }
+        Ok(missing)
+    }
+
+    /// The settings as they would be, by all that is known so far.
+    fn foreseen(&self) -> Result<Settings> {
+        let issuer = self.issuer.as_ref().map_or("", |issuer| issuer.issuer.as_str());
+        let client_id = self.client_id.as_deref().unwrap_or_default();
+        Ok(settings::foresee(&self.name, &self.changes(issuer, client_id)?, &self.request)?.settings)
+    }
+
+    fn pieces(&self) -> &'static [Piece] {
+        self.whom.recipe().issuers.pieces
+    }
+
+    /// What the person needs of the provider's, and where it is.
+    fn to_take(&self) -> Vec<Row> {
+        let mut take = Vec::new();
+        match self.whom {
+            Whom::People(people) => take.push(Row::new(None, "client id", people.client_id_place)),
+            Whom::Program(programs, _) => take.extend(programs::to_take(programs, self.whom.is_client())),
+        }
+        take.extend(page::issuer_to_take(self.whom.recipe().issuers));
+        take
+    }
+
+    /// The command with which this one began, without what was missing.
+    fn command(&self) -> String {
+        let workload = if self.whom.way().is_some() { " --workload" } else { "" };
+        format!("mdb-login setup {}{workload}", self.vendor.name())
+    }
+
+    /// Nothing is written, and that is said.
+    fn end_without(self, missing: &[(&'static str, String)]) -> Result<()> {
+        let flags: Vec<&str> = missing.iter().map(|(_, flags)| flags.as_str()).collect();
+        let known = format!("{} {}", self.command(), flags.join(" "));
+        let asked = format!("{} --interactive", self.command());
         if self.args.yes {
+            let what = match missing {
+                [(one, _)] => format!("the {one} is"),
+                several => {
+                    let names: Vec<&str> = several.iter().map(|(what, _)| *what).collect();
+                    let (last, others) = names.split_last().unwrap_or((&"", &[]));
+                    format!("{} and {last} are", others.join(", "))
+                }
+            };
             return Err(Error::new(Kind::Usage, format!("{what} not given, and `--yes` wants a profile written"))
                 .hint(format!("run `{known} --yes`")));
         }
@@ -169,9 +238,10 @@ impl<'a> SetUp<'a> {
     }
 
     /// Asks the provider, writes the profile, prints the other side.
-    async fn set_up(mut self, issuer: &Issuer, client_id: &str) -> Result<()> {
+    async fn set_up(mut self, issuer: &Issuer) -> Result<()> {
         // What the flags say of a server is judged before anybody is asked anything.
-        let changes = self.changes(&issuer.issuer, client_id)?;
+        let client_id = self.client_id.clone().unwrap_or_default();
+        let changes = self.changes(&issuer.issuer, &client_id)?;
         let foreseen = settings::foresee(&self.name, &changes, &self.request)?;
         if let Some(variable) = foreseen.overruled_by {
             return Err(Error::new(
@@ -180,20 +250,27 @@ impl<'a> SetUp<'a> {
             )
             .hint(format!("run `unset {variable}`, then the same command again")));
         }
-        let prepared = Prepared::new(&self.choices, &foreseen.settings, self.recipe)?;
+        // The profile does not exist yet, so hints speak of flags.
+        let mut nameless = foreseen.settings.clone();
+        nameless.profile = None;
+        self.check_kind(&nameless)?;
+        let prepared = Prepared::new(&self.choices, &foreseen.settings, self.whom.side())?;
         let configuration = prepared.write(self.args.federation.format)?;
 
-        // The profile does not exist yet, so hints speak of flags.
-        let mut nameless = foreseen.settings;
-        nameless.profile = None;
-        let provider = Session::new(&nameless, self.ui)?.provider().await?;
-        let scopes = page::scopes(&nameless, &provider);
-        let checks = page::checks(self.recipe, issuer, &provider, &nameless, &scopes);
+        let session = Session::new(&nameless, self.ui)?;
+        let (checks, changes) = match self.whom {
+            Whom::Program(_, way) => (programs::checks(way, issuer, &session, &nameless).await?, changes),
+            Whom::People(people) => {
+                let provider = session.provider().await?;
+                let scopes = page::scopes(&nameless, &provider);
+                let checks = page::checks(people, issuer, &provider, &nameless, &scopes);
+                (checks, profile::without_offline_access(changes, &provider))
+            }
+        };
         if !self.ui.json {
             self.print(&[Section { heading: format!("{} says", self.product()), rows: checks.clone() }])?;
         }
 
-        let changes = profile::without_offline_access(changes, &provider);
         let foreseen = settings::foresee(&self.name, &changes, &self.request)?;
         self.agree(&foreseen.replaced).await?;
         settings::change_profile(&self.name, &changes, &foreseen.replaced)?;
@@ -206,13 +283,38 @@ impl<'a> SetUp<'a> {
             return self.print_object(&checks, profile, commands, server);
         }
         let rows = profile::rows(&changes, &foreseen.replaced);
-        self.print(&[Section { heading: format!("Profile `{}`, written", self.name), rows }])?;
+        let mut sections = vec![Section { heading: format!("Profile `{}`, written", self.name), rows }];
+        if let Some(way) = self.whom.way() {
+            sections.extend(programs::elsewhere(way, &changes, &self.known()?));
+        }
+        self.print(&sections)?;
         self.print_other_side(&commands, &prepared, &configuration, &foreseen.settings)
+    }
+
+    /// That the settings are of the kind that is set up here, and whole.
+    fn check_kind(&self, settings: &Settings) -> Result<()> {
+        let wanted = self.whom.kind();
+        let found = settings.kind.name();
+        if found != wanted {
+            let origin = settings.origin(schema::KIND.key);
+            return Err(Error::new(Kind::Config, format!("`kind` is `{found}` by {origin}, and not `{wanted}`"))
+                .hint("take it away there, then run the same command again"));
+        }
+        settings.check_kind()
     }
 
     /// The profile's new values.
     fn changes(&self, issuer: &str, client_id: &str) -> Result<Vec<Change>> {
-        profile::changes(&self.name, issuer, client_id, self.recipe, &self.request)
+        let audience = self.audience.as_deref().unwrap_or_default();
+        profile::changes(&self.name, Wanted { whom: self.whom, issuer, client_id, audience }, &self.request)
+    }
+
+    /// What the program's tokens are for, by flag, environment or profile.
+    fn known_audience(&self) -> Result<Option<String>> {
+        if self.whom.way().is_none() {
+            return Ok(None);
+        }
+        Ok(Some(self.foreseen()?.audience).filter(|audience| !audience.is_empty()))
     }
 
     /// Somebody's word that values of a profile may go.
@@ -248,13 +350,13 @@ impl<'a> SetUp<'a> {
     }
 
     /// The flags with which `server config` says the same as this command does now: it knows the profile, and guesses the
-    /// vendor from the issuer.
+    /// vendor from the issuer, or from a program's kind.
     fn config_flags(&self, settings: &Settings, prepared: &Prepared) -> Vec<String> {
         let provider = &prepared.provider;
         let mut words = vec!["--name".to_owned(), shell_quoted(&provider.auth_name_prefix)];
         let mut flag = |name: &str, value: &str| words.extend([name.to_owned(), shell_quoted(value)]);
         let named = Choices { name: Some(provider.auth_name_prefix.clone()), ..Choices::default() };
-        let base = Base { recipe: Vendor::of(&settings.issuer).recipe(), ..config::base(settings, self.recipe) };
+        let base = config::base(settings, Side::guess(settings, false).unwrap_or(self.whom.side()));
         let usual = named.decide(&base).ok();
         let usual = usual.as_ref();
         if usual.is_none_or(|usual| usual.request_scopes != provider.request_scopes) {
@@ -309,7 +411,7 @@ impl<'a> SetUp<'a> {
     }
 
     fn product(&self) -> String {
-        let mut name = self.recipe.product.to_owned();
+        let mut name = self.whom.recipe().product.to_owned();
         if let Some(first) = name.get_mut(..1) {
             first.make_ascii_uppercase();
         }
@@ -318,9 +420,10 @@ impl<'a> SetUp<'a> {
 
     fn print_object(&self, checks: &[Row], profile: Value, next: Vec<String>, server: Value) -> Result<()> {
         self.ui.object(json!({
-            "vendor": self.recipe.name,
-            "product": self.recipe.product,
-            "register": page::registration_object(self.recipe, &self.known()?),
+            "vendor": self.vendor.name(),
+            "product": self.whom.recipe().product,
+            "kind": self.whom.kind(),
+            "register": page::registration_object(self.whom.recipe(), &self.known()?),
             "issuer": self.issuer.as_ref().map(|issuer| &issuer.issuer),
             "client_id": self.client_id,
             "checks": page::checks_object(checks),
@@ -335,7 +438,7 @@ impl<'a> SetUp<'a> {
 fn given_issuer(args: &SetupArgs) -> Result<Option<Issuer>> {
     let pieces = args.provider.pieces();
     let Some(text) = &args.provider.issuer else {
-        return issuer::make(args.vendor.recipe(), &pieces).map_err(|(flag, flaw)| flawed(flag, flaw));
+        return issuer::make(args.vendor, &pieces).map_err(|(flag, flaw)| flawed(flag, flaw));
     };
     if let Some((flag, _)) = pieces.first() {
         return Err(Error::new(Kind::Usage, format!("`--issuer` and `{flag}` say the same in two ways"))

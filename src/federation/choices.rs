@@ -4,7 +4,7 @@
 use super::emit::{Grant, Principals};
 use super::{Authorization, IdentityProvider};
 use crate::ui::is_all_visible;
-use crate::vendor::recipe::{Recipe, fill};
+use crate::vendor::recipe::{People, Programs, Recipe, fill};
 
 /// What the administrator says; the rest comes from [`Base`].
 #[derive(Clone, Debug, Default)]
@@ -42,13 +42,40 @@ pub enum Authorize {
 #[derive(Clone, Copy, Debug)]
 pub struct Base<'a> {
     pub issuer: &'a str,
-    pub client_id: &'a str,
     pub audience: &'a str,
-    /// The scopes that somebody has chosen for the sign-in.
-    pub scopes: Option<&'a [String]>,
     /// The profile, after which the configuration is called unless it has a name.
     pub profile: Option<&'a str>,
-    pub recipe: &'a Recipe,
+    pub whose: Whose<'a>,
+}
+
+/// Whose tokens the server is to take.
+#[derive(Clone, Copy, Debug)]
+pub enum Whose<'a> {
+    /// Of people, who sign in with a client.
+    People {
+        client_id: &'a str,
+        /// The scopes that somebody has chosen for the sign-in.
+        scopes: Option<&'a [String]>,
+        recipe: &'a People,
+    },
+    Programs(&'a Programs),
+}
+
+impl<'a> Whose<'a> {
+    fn recipe(self) -> &'a Recipe {
+        match self {
+            Self::People { recipe, .. } => &recipe.recipe,
+            Self::Programs(programs) => &programs.recipe,
+        }
+    }
+
+    /// Where roles come from unless somebody says so. Programs are few, and each is given its own.
+    fn usual(self) -> Authorize {
+        match self {
+            Self::People { recipe, .. } if recipe.recipe.group_claim.is_some() => Authorize::Groups,
+            _ => Authorize::User,
+        }
+    }
 }
 
 /// What a flag says that a server must not be told.
@@ -70,16 +97,25 @@ const USUAL_SCOPES: [&str; 2] = ["openid", "offline_access"];
 const TEXT_MAX: usize = 1024;
 
 impl Choices {
-    /// The identity provider, for people.
+    /// The identity provider.
     pub fn decide(&self, base: &Base<'_>) -> Result<IdentityProvider, Refusal> {
         if base.issuer.is_empty() {
             return refuse("--issuer", "is missing, and there is no profile that has one");
         }
-        if base.client_id.is_empty() {
-            return refuse("--client-id", "is missing: people sign in with it");
-        }
+        let (client_id, request_scopes) = match base.whose {
+            Whose::People { client_id: "", .. } => {
+                return refuse("--client-id", "is missing: people sign in with it");
+            }
+            Whose::People { client_id, scopes, recipe } => {
+                (Some(client_id.to_owned()), self.scopes(client_id, scopes, recipe)?)
+            }
+            Whose::Programs(_) => {
+                self.refuse_for_programs(base)?;
+                (None, Vec::new())
+            }
+        };
         text("--audience", base.audience)?;
-        let (user_claim, authorization) = self.claims(base.recipe)?;
+        let (user_claim, authorization) = self.claims(base.whose)?;
         if let Some(pattern) = &self.match_pattern {
             text("--match-pattern", pattern)?;
         }
@@ -88,9 +124,9 @@ impl Choices {
             audience: base.audience.to_owned(),
             auth_name_prefix: self.prefix(base)?,
             match_pattern: self.match_pattern.clone(),
-            client_id: Some(base.client_id.to_owned()),
-            request_scopes: self.scopes(base)?,
-            supports_human_flows: true,
+            supports_human_flows: client_id.is_some(),
+            client_id,
+            request_scopes,
             principal_name: user_claim,
             authorization,
             log_claims: None,
@@ -98,11 +134,28 @@ impl Choices {
         })
     }
 
+    /// What a server has no use for where nobody signs in: programs bring their token along, and no user name.
+    fn refuse_for_programs(&self, base: &Base<'_>) -> Result<(), Refusal> {
+        if !self.request_scopes.is_empty() {
+            return refuse("--request-scope", "means nothing where only programs sign in: nobody is asked for scopes");
+        }
+        if self.match_pattern.is_some() {
+            return refuse(
+                "--match-pattern",
+                "means nothing where only programs sign in: it chooses among providers of people",
+            );
+        }
+        if base.audience.is_empty() {
+            return refuse("--audience", "is missing: programs have no client id that could stand for it");
+        }
+        Ok(())
+    }
+
     /// The claim that names the user, and where roles come from.
-    pub fn claims(&self, recipe: &Recipe) -> Result<(String, Authorization), Refusal> {
-        let user_claim = self.user_claim.as_deref().unwrap_or(recipe.user_claim);
+    pub fn claims(&self, whose: Whose<'_>) -> Result<(String, Authorization), Refusal> {
+        let user_claim = self.user_claim.as_deref().unwrap_or(whose.recipe().user_claim);
         text("--user-claim", user_claim)?;
-        Ok((user_claim.to_owned(), self.authorization(recipe)?))
+        Ok((user_claim.to_owned(), self.authorization(whose)?))
     }
 
     /// Whom to create for `provider`, and what to grant them.
@@ -128,11 +181,12 @@ impl Choices {
         Ok(Principals { names: names.clone(), grants })
     }
 
-    fn authorization(&self, recipe: &Recipe) -> Result<Authorization, Refusal> {
+    fn authorization(&self, whose: Whose<'_>) -> Result<Authorization, Refusal> {
+        let recipe = whose.recipe();
         let by = match self.authorize {
             Some(by) => by,
-            None if self.group_claim.is_some() || recipe.group_claim.is_some() => Authorize::Groups,
-            None => Authorize::User,
+            None if self.group_claim.is_some() => Authorize::Groups,
+            None => whose.usual(),
         };
         match (by, self.group_claim.as_deref(), recipe.group_claim) {
             (Authorize::User, None, _) => Ok(Authorization::UserId),
@@ -166,14 +220,12 @@ impl Choices {
         }
     }
 
-    fn scopes(&self, base: &Base<'_>) -> Result<Vec<String>, Refusal> {
-        let scopes: Vec<String> = match (self.request_scopes.as_slice(), base.scopes) {
+    fn scopes(&self, client_id: &str, chosen: Option<&[String]>, recipe: &People) -> Result<Vec<String>, Refusal> {
+        let scopes: Vec<String> = match (self.request_scopes.as_slice(), chosen) {
             ([], Some(scopes)) => {
                 scopes.iter().filter(|scope| !USUAL_SCOPES.contains(&scope.as_str())).cloned().collect()
             }
-            ([], None) => {
-                base.recipe.scopes.iter().map(|scope| fill(scope, &[("client_id", base.client_id)])).collect()
-            }
+            ([], None) => recipe.scopes.iter().map(|scope| fill(scope, &[("client_id", client_id)])).collect(),
             (given, _) => given.iter().flat_map(|words| words.split(' ')).map(str::to_owned).collect(),
         };
         // RFC 6749 §3.3.
@@ -235,15 +287,16 @@ mod tests {
     use super::*;
     use crate::vendor::Vendor;
 
+    fn of_people(vendor: Vendor) -> Whose<'static> {
+        Whose::People { client_id: "0oa1", scopes: None, recipe: vendor.people().unwrap() }
+    }
+
     fn base(vendor: Vendor) -> Base<'static> {
-        Base {
-            issuer: "https://login.example.com",
-            client_id: "0oa1",
-            audience: "0oa1",
-            scopes: None,
-            profile: Some("prod"),
-            recipe: vendor.recipe(),
-        }
+        Base { issuer: "https://login.example.com", audience: "0oa1", profile: Some("prod"), whose: of_people(vendor) }
+    }
+
+    fn for_programs(vendor: Vendor) -> Base<'static> {
+        Base { whose: Whose::Programs(vendor.programs().unwrap()), ..base(Vendor::Generic) }
     }
 
     #[test]
@@ -262,7 +315,9 @@ mod tests {
         assert_eq!(google.authorization, Authorization::GroupMembership("hd".to_owned()));
 
         let scopes = ["openid", "offline_access", "groups"].map(str::to_owned);
-        let base = Base { scopes: Some(&scopes), ..base(Vendor::Entra) };
+        let recipe = Vendor::Entra.people().unwrap();
+        let whose = Whose::People { client_id: "0oa1", scopes: Some(&scopes), recipe };
+        let base = Base { whose, ..base(Vendor::Entra) };
         assert_eq!(Choices::default().decide(&base).unwrap().request_scopes, ["groups"]);
         let given = Choices { request_scopes: vec!["openid a".to_owned(), "b".to_owned()], ..Choices::default() };
         assert_eq!(given.decide(&base).unwrap().request_scopes, ["openid", "a", "b"]);
@@ -303,15 +358,42 @@ mod tests {
         let groups = Choices { authorize: Some(Authorize::Groups), ..Choices::default() };
         assert_eq!(groups.decide(&base(Vendor::Google)).unwrap_err().flag, "--group-claim");
 
+        let nameless = Whose::People { client_id: "", scopes: None, recipe: Vendor::Generic.people().unwrap() };
         for (base, flag) in [
             (Base { issuer: "", ..base(Vendor::Generic) }, "--issuer"),
-            (Base { client_id: "", ..base(Vendor::Generic) }, "--client-id"),
+            (Base { whose: nameless, ..base(Vendor::Generic) }, "--client-id"),
             (Base { audience: "", ..base(Vendor::Generic) }, "--audience"),
             (Base { profile: None, ..base(Vendor::Generic) }, "--name"),
             (Base { profile: Some("a.b"), ..base(Vendor::Generic) }, "--name"),
         ] {
             assert_eq!(Choices::default().decide(&base).unwrap_err().flag, flag);
         }
+    }
+
+    #[test]
+    fn programs_have_no_client_and_are_authorized_one_by_one() {
+        for vendor in [Vendor::Entra, Vendor::Google, Vendor::Kubernetes, Vendor::Github, Vendor::Generic] {
+            let provider = Choices::default().decide(&for_programs(vendor)).unwrap();
+            let mut expected = IdentityProvider::new("https://login.example.com", "0oa1");
+            (expected.auth_name_prefix, expected.supports_human_flows) = ("prod".to_owned(), false);
+            assert_eq!(provider, expected, "{vendor:?}");
+        }
+        let by_groups = Choices { authorize: Some(Authorize::Groups), ..Choices::default() };
+        let groups = |claim: &str| Authorization::GroupMembership(claim.to_owned());
+        assert_eq!(by_groups.decide(&for_programs(Vendor::Entra)).unwrap().authorization, groups("groups"));
+        let refusal = by_groups.decide(&for_programs(Vendor::Google)).unwrap_err();
+        assert_eq!((refusal.flag, refusal.why.contains("Google Cloud")), ("--group-claim", true));
+        let roles = Choices { group_claim: Some("roles".to_owned()), ..Choices::default() };
+        assert_eq!(roles.decide(&for_programs(Vendor::Entra)).unwrap().authorization, groups("roles"));
+
+        for (choices, flag) in [
+            (Choices { request_scopes: vec!["a".to_owned()], ..Choices::default() }, "--request-scope"),
+            (Choices { match_pattern: Some("a".to_owned()), ..Choices::default() }, "--match-pattern"),
+        ] {
+            assert_eq!(choices.decide(&for_programs(Vendor::Generic)).unwrap_err().flag, flag);
+        }
+        let refusal = Choices::default().decide(&Base { audience: "", ..for_programs(Vendor::Github) }).unwrap_err();
+        assert_eq!((refusal.flag, refusal.why.contains("is missing")), ("--audience", true));
     }
 
     #[test]

@@ -185,7 +185,7 @@ impl Session<'_> {
                     Vendor::Auth0 => error.hint(api),
                     Vendor::Ping | Vendor::Google => error.hint(id_token),
                     Vendor::Generic => error.hint(api).hint(id_token),
-                    Vendor::Entra | Vendor::Okta | Vendor::Keycloak => error,
+                    Vendor::Entra | Vendor::Okta | Vendor::Keycloak | Vendor::Kubernetes | Vendor::Github => error,
                 }
             }
             Flaw::Audience { .. } if flaw.is_microsoft_graph() => error.hint(format!(

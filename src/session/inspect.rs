@@ -63,13 +63,21 @@ impl Session<'_> {
     }
 
     fn keys_of(&self, issuer: &str) -> Result<(Keys, Option<Clock>)> {
-        let http = self.http_to(issuer)?;
         block_on(async {
             tokio::select! {
                 biased;
                 stop = signals::interrupted() => Err(stop),
-                found = keys::fetch(&http, issuer) => Ok(found),
+                found = self.fetch_keys(issuer) => found,
             }
         })?
+    }
+
+    async fn fetch_keys(&self, issuer: &str) -> Result<(Keys, Option<Clock>)> {
+        Ok(keys::fetch(&self.http_to(issuer)?, issuer).await)
+    }
+
+    /// The provider's keys as a server finds them, for somebody who sets a program up. Two requests, and nothing is kept.
+    pub async fn server_keys(&self) -> Result<Keys> {
+        Ok(self.fetch_keys(&self.settings.issuer).await?.0)
     }
 }

@@ -7,14 +7,33 @@ use std::fmt;
 use url::Url;
 
 use super::Vendor;
-use super::recipe::{Recipe, fill};
+use super::recipe::fill;
 use crate::http::is_loopback;
 use crate::ui::foreign;
+
+/// What issuers of a product look like.
+#[derive(Debug)]
+pub struct Issuers {
+    /// With a place for each of the pieces; `None` if it cannot be made of anything.
+    pub template: Option<&'static str>,
+    /// Where an issuer is found, for those who want to copy it.
+    pub place: &'static str,
+    pub pieces: &'static [Piece],
+    /// What it has to look like, beyond being one: as it is written, and as a URL.
+    pub judge: fn(&str, &Url) -> Result<(), Flaw>,
+}
+
+impl Issuers {
+    /// The one that everybody has.
+    pub fn only(&self) -> Option<&'static str> {
+        self.template.filter(|_| self.pieces.is_empty())
+    }
+}
 
 /// One of the things that an issuer is made of.
 #[derive(Debug)]
 pub struct Piece {
-    /// Its flag; without the dashes, its place in [`Recipe::issuer`].
+    /// Its flag; without the dashes, its place in [`Issuers::template`].
     pub flag: &'static str,
     /// As the vendor's console calls it.
     pub name: &'static str,
@@ -71,11 +90,10 @@ pub fn read(vendor: Vendor, text: &str) -> Result<Issuer, Flaw> {
     let url = Url::parse(issuer).map_err(|_| Flaw::new("is not a URL such as `https://login.example.com`"))?;
     let whose = Vendor::of(issuer);
     if vendor != Vendor::Generic && whose != Vendor::Generic && whose != vendor {
-        let (theirs, ours) = (whose.recipe(), vendor.recipe());
-        return Err(Flaw::new(format!("is an issuer of {}, not of {}", theirs.product, ours.product))
-            .instead(format!("mdb-login setup {}", theirs.name)));
+        return Err(Flaw::new(format!("is an issuer of {}, not of {}", whose.product(), vendor.product()))
+            .instead(whose.setup()));
     }
-    (vendor.recipe().judge_issuer)(issuer, &url)?;
+    (vendor.issuers().judge)(issuer, &url)?;
     let made_of = document.map(|_| "the address of its discovery document".to_owned());
     Ok(Issuer { issuer: issuer.to_owned(), made_of })
 }
@@ -85,21 +103,22 @@ pub fn read(vendor: Vendor, text: &str) -> Result<Issuer, Flaw> {
 ///
 /// # Errors
 /// The flag that is to blame, and why.
-pub fn make(recipe: &Recipe, given: &[(&'static str, &str)]) -> Result<Option<Issuer>, (&'static str, Flaw)> {
-    let is_ours = |flag: &str| recipe.pieces.iter().any(|piece| piece.flag == flag);
+pub fn make(vendor: Vendor, given: &[(&'static str, &str)]) -> Result<Option<Issuer>, (&'static str, Flaw)> {
+    let issuers = vendor.issuers();
+    let is_ours = |flag: &str| issuers.pieces.iter().any(|piece| piece.flag == flag);
     if let Some((flag, _)) = given.iter().find(|(flag, _)| !is_ours(flag)) {
-        let takes = match recipe.pieces {
+        let takes = match issuers.pieces {
             [] => "`--issuer` alone".to_owned(),
             pieces => pieces.iter().map(|piece| format!("`{}`", piece.flag)).collect::<Vec<_>>().join(" and "),
         };
-        return Err((flag, Flaw::new(format!("says nothing of {}, which takes {takes}", recipe.product))));
+        return Err((flag, Flaw::new(format!("says nothing of {}, which takes {takes}", vendor.product()))));
     }
-    let Some(template) = recipe.issuer else { return Ok(None) };
-    if given.is_empty() && !recipe.pieces.is_empty() {
+    let Some(template) = issuers.template else { return Ok(None) };
+    if given.is_empty() && !issuers.pieces.is_empty() {
         return Ok(None);
     }
     let mut values: Vec<(&str, String)> = Vec::new();
-    for piece in recipe.pieces {
+    for piece in issuers.pieces {
         let text = given.iter().find(|(flag, _)| *flag == piece.flag).map(|(_, text)| *text).or(piece.default);
         let Some(text) = text else {
             return Err((piece.flag, Flaw::new(format!("is missing: {}, from {}", piece.name, piece.place))));
@@ -193,14 +212,14 @@ mod tests {
             (Vendor::Auth0, &[("--domain", "acme.eu.auth0.com")], "https://acme.eu.auth0.com/"),
             (Vendor::Google, &[], "https://accounts.google.com"),
         ] {
-            let made = make(vendor.recipe(), given).unwrap().unwrap();
+            let made = make(vendor, given).unwrap().unwrap();
             assert_eq!(made.issuer, issuer);
             assert_eq!(made.made_of.is_some(), !given.is_empty(), "{made:?}");
             // What is made is also what is taken when it is given as such.
             assert_eq!(read(vendor, issuer).unwrap(), Issuer { issuer: issuer.to_owned(), made_of: None });
         }
         for vendor in [Vendor::Entra, Vendor::Okta, Vendor::Generic] {
-            assert_eq!(make(vendor.recipe(), &[]), Ok(None));
+            assert_eq!(make(vendor, &[]), Ok(None));
         }
     }
 
@@ -269,7 +288,7 @@ mod tests {
             ),
             (Vendor::Auth0, &[("--domain", "")], "--domain", "must be a domain"),
         ] {
-            let (blamed, flaw) = make(vendor.recipe(), given).unwrap_err();
+            let (blamed, flaw) = make(vendor, given).unwrap_err();
             assert!(blamed == flag && flaw.why.contains(says), "{given:?}: {blamed} {flaw:?}");
         }
     }

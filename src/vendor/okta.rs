@@ -1,52 +1,72 @@
 //! Okta. Facts from MongoDB's manual, Okta's developer documentation (authorization servers, native applications) and
 //! the set-up of MongoDB's own tests.
 
-use super::issuer::{Flaw, Piece, host, identifier};
-use super::recipe::{Recipe, Step};
+use super::issuer::{Flaw, Issuers, Piece, host, identifier};
+use super::recipe::{People, Recipe, Step};
 
-pub static RECIPE: Recipe = Recipe {
-    name: "okta",
-    product: "Okta",
-    console: "https://YOUR-COMPANY-admin.okta.com",
-    steps: &[
-        Step::new(
-            "application",
-            "OIDC - OpenID Connect, Native Application",
-            "Applications > Applications > Create App Integration",
-        ),
-        Step::new("redirect URI", "{redirect_uri}", "Sign-in redirect URIs"),
-        Step::new("grant types", "Authorization Code; PKCE required", "Grant type; General > Client Credentials")
-            .note("client authentication: None"),
-        Step::new("refresh token", "Refresh Token", "Grant type")
-            .note("its scope `offline_access` is there from the start"),
-        Step::new("device code", "optional: Device Authorization", "Grant type"),
-        Step::new("people", "the groups that may sign in", "Assignments"),
-        Step::new("authorization server", "a custom one, such as `default`", "Security > API > Authorization Servers"),
-        Step::new("audience", "{audience}", "Authorization Servers > … > Settings > Audience"),
-        Step::new(
-            "groups claim",
-            "`{group_claim}`: Access Token, Always; value type Groups, filter Matches regex `.*`; Any scope",
-            "Authorization Servers > … > Claims > Add Claim",
-        )
-        .for_groups(),
-        Step::given("user claim", "`{user_claim}`").note("`sub` is the login in access tokens"),
-        Step::new(
-            "access policy",
-            "a policy for this application, with a rule for the grant types above",
-            "Authorization Servers > … > Access Policies",
-        ),
-        Step::given("scopes", "none of its own"),
-    ],
-    pitfalls: &[
-        (
-            "org server",
-            "the org authorization server (an issuer without `/oauth2/…`) gives access tokens that nobody but Okta can verify",
-        ),
-        ("API Access Management", "custom authorization servers are part of that product; without it there are none"),
-        ("no policy", "without an access policy for the application every sign-in ends with `access_denied`"),
-    ],
-    issuer: Some("https://{domain}/oauth2/{authorization-server}"),
-    issuer_place: "Security > API > Authorization Servers > … > Settings > Issuer",
+pub static PEOPLE: People = People {
+    recipe: Recipe {
+        product: "Okta",
+        console: "https://YOUR-COMPANY-admin.okta.com",
+        steps: &[
+            Step::new(
+                "application",
+                "OIDC - OpenID Connect, Native Application",
+                "Applications > Applications > Create App Integration",
+            ),
+            Step::new("redirect URI", "{redirect_uri}", "Sign-in redirect URIs"),
+            Step::new("grant types", "Authorization Code; PKCE required", "Grant type; General > Client Credentials")
+                .note("client authentication: None"),
+            Step::new("refresh token", "Refresh Token", "Grant type")
+                .note("its scope `offline_access` is there from the start"),
+            Step::new("device code", "optional: Device Authorization", "Grant type"),
+            Step::new("people", "the groups that may sign in", "Assignments"),
+            Step::new(
+                "authorization server",
+                "a custom one, such as `default`",
+                "Security > API > Authorization Servers",
+            ),
+            Step::new("audience", "{audience}", "Authorization Servers > … > Settings > Audience"),
+            Step::new(
+                "groups claim",
+                "`{group_claim}`: Access Token, Always; value type Groups, filter Matches regex `.*`; Any scope",
+                "Authorization Servers > … > Claims > Add Claim",
+            )
+            .for_groups(),
+            Step::given("user claim", "`{user_claim}`").note("`sub` is the login in access tokens"),
+            Step::new(
+                "access policy",
+                "a policy for this application, with a rule for the grant types above",
+                "Authorization Servers > … > Access Policies",
+            ),
+            Step::given("scopes", "none of its own"),
+        ],
+        pitfalls: &[
+            (
+                "org server",
+                "the org authorization server (an issuer without `/oauth2/…`) gives access tokens that nobody but Okta can verify",
+            ),
+            (
+                "API Access Management",
+                "custom authorization servers are part of that product; without it there are none",
+            ),
+            ("no policy", "without an access policy for the application every sign-in ends with `access_denied`"),
+        ],
+        issuers: &ISSUERS,
+        user_claim: "sub",
+        group_claim: Some("groups"),
+    },
+    client_id_place: "Applications > … > General > Client ID",
+    scopes: &[],
+    id_token: false,
+    auth_params: &[],
+    wants_secret: false,
+    pkce_is_unsaid: false,
+};
+
+static ISSUERS: Issuers = Issuers {
+    template: Some("https://{domain}/oauth2/{authorization-server}"),
+    place: "Security > API > Authorization Servers > … > Settings > Issuer",
     pieces: &[
         Piece { flag: "--domain", name: "Okta domain", place: "the menu under your name", default: None, read: domain },
         Piece {
@@ -57,15 +77,7 @@ pub static RECIPE: Recipe = Recipe {
             read: identifier,
         },
     ],
-    judge_issuer,
-    client_id_place: "Applications > … > General > Client ID",
-    scopes: &[],
-    id_token: false,
-    auth_params: &[],
-    wants_secret: false,
-    pkce_is_unsaid: false,
-    user_claim: "sub",
-    group_claim: Some("groups"),
+    judge: judge_issuer,
 };
 
 fn domain(text: &str) -> Result<String, Flaw> {

@@ -2,13 +2,11 @@
 //!
 //! Texts may have places in them, such as `{client_id}`, that [`fill`] fills; which there are is said at [`Known`].
 
-use super::issuer::{Flaw, Piece};
+use super::issuer::Issuers;
 
-/// What is to be set up at a vendor's provider, and what comes of it for the profile and for the server.
+/// What is to be set up at a vendor's, for people or for programs.
 #[derive(Debug)]
 pub struct Recipe {
-    /// As on the command line: `entra`.
-    pub name: &'static str,
     /// As its maker calls it: `Microsoft Entra ID`.
     pub product: &'static str,
     /// Where its administrators begin; empty if everybody has one of their own.
@@ -17,16 +15,18 @@ pub struct Recipe {
     pub steps: &'static [Step],
     /// What looks right and is not: a word or two, and why.
     pub pitfalls: &'static [(&'static str, &'static str)],
+    pub issuers: &'static Issuers,
+    /// The claim that names the user.
+    pub user_claim: &'static str,
+    /// The claim that lists the groups; `None` if it has no such claim, and users are authorized one by one.
+    pub group_claim: Option<&'static str>,
+}
 
-    /// The issuer, with a place for each of the pieces; `None` if it cannot be made of anything.
-    pub issuer: Option<&'static str>,
-    /// Where the issuer is found, for those who want to copy it.
-    pub issuer_place: &'static str,
-    pub pieces: &'static [Piece],
-    /// What an issuer of this product has to look like, beyond being one: as it is written, and as a URL.
-    pub judge_issuer: fn(&str, &url::Url) -> Result<(), Flaw>,
+/// The recipe for people, and what comes of it for the profile with which they sign in.
+#[derive(Debug)]
+pub struct People {
+    pub recipe: Recipe,
     pub client_id_place: &'static str,
-
     /// Scopes to ask for beside `openid` and `offline_access`. Those that the server is to ask for, too.
     pub scopes: &'static [&'static str],
     /// Its access tokens are of no use to MongoDB, and the ID token is handed over instead.
@@ -37,10 +37,49 @@ pub struct Recipe {
     pub wants_secret: bool,
     /// Its metadata do not speak of PKCE, and it has it all the same.
     pub pkce_is_unsaid: bool,
-    /// The claim that names the user.
-    pub user_claim: &'static str,
-    /// The claim that lists the groups; `None` if it has no such claim, and users are authorized one by one.
-    pub group_claim: Option<&'static str>,
+}
+
+/// The recipe for programs, and the ways in which they get tokens.
+#[derive(Debug)]
+pub struct Programs {
+    pub recipe: Recipe,
+    /// What the audience is here.
+    pub audience: &'static str,
+    /// Where it comes from.
+    pub audience_place: &'static str,
+    /// What stands for it in a command.
+    pub audience_flag: &'static str,
+    /// The usual one first.
+    pub ways: &'static [Way],
+}
+
+/// Where programs of one kind get their tokens.
+#[derive(Debug)]
+pub struct Way {
+    /// As the setting `kind` has it.
+    pub kind: &'static str,
+    /// Which programs these are.
+    pub about: &'static str,
+    /// The setting `resource`.
+    pub resource: Option<&'static str>,
+    /// The setting `scope`.
+    pub scope: Option<&'static str>,
+    /// It is a client of the provider: it has an id there, and a secret or a key.
+    pub is_client: bool,
+    /// The mechanism's properties with which a driver gets the token by itself.
+    pub built_in: Option<&'static str>,
+    /// What a driver needs besides.
+    pub built_in_note: &'static str,
+}
+
+impl Programs {
+    /// The way of a kind; the usual one of no kind, where a client id says that it is a client.
+    pub fn way(&self, kind: Option<&str>, has_client_id: bool) -> Option<&'static Way> {
+        match kind {
+            Some(kind) => self.ways.iter().find(|way| way.kind == kind),
+            None => self.ways.iter().find(|way| way.is_client == has_client_id).or(self.ways.first()),
+        }
+    }
 }
 
 /// One setting at the provider.
@@ -63,6 +102,8 @@ pub enum When {
     Always,
     /// Those who authorize by group membership.
     Groups,
+    /// Programs that get their tokens in this way.
+    Kind(&'static str),
 }
 
 impl Step {
@@ -82,17 +123,25 @@ impl Step {
     pub const fn for_groups(self) -> Self {
         Self { when: When::Groups, ..self }
     }
+
+    pub const fn for_kind(self, kind: &'static str) -> Self {
+        Self { when: When::Kind(kind), ..self }
+    }
 }
 
 /// What fills the places of a recipe's texts.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Known {
+    /// The kind of programs; empty for people. It fills no place, and chooses among the steps.
+    pub kind: String,
     /// `{redirect_uri}`: one or several, as they are to be registered.
     pub redirect_uri: String,
     /// `{client_id}`
     pub client_id: String,
     /// `{audience}`
     pub audience: String,
+    /// `{resource}`: what programs ask their platform for.
+    pub resource: String,
     /// `{user_claim}`
     pub user_claim: String,
     /// `{group_claim}`; empty where users are authorized one by one.
@@ -108,6 +157,7 @@ impl Known {
                 ("redirect_uri", &self.redirect_uri),
                 ("client_id", &self.client_id),
                 ("audience", &self.audience),
+                ("resource", &self.resource),
                 ("user_claim", &self.user_claim),
                 ("group_claim", &self.group_claim),
             ],
@@ -116,7 +166,11 @@ impl Known {
 
     /// The steps of `recipe` that are to be taken, with their values.
     pub fn steps(&self, recipe: &Recipe) -> Vec<(&'static Step, String)> {
-        let needed = |step: &&Step| step.when == When::Always || !self.group_claim.is_empty();
+        let needed = |step: &&Step| match step.when {
+            When::Always => true,
+            When::Groups => !self.group_claim.is_empty(),
+            When::Kind(kind) => kind == self.kind,
+        };
         recipe.steps.iter().filter(needed).map(|step| (step, self.fill(step.value))).collect()
     }
 }
@@ -166,68 +220,91 @@ mod tests {
         }
     }
 
-    fn known(group_claim: &str) -> Known {
+    fn known(kind: &str, group_claim: &str) -> Known {
         Known {
+            kind: kind.to_owned(),
             redirect_uri: "http://localhost:27097/redirect".to_owned(),
             client_id: "0oa1".to_owned(),
             audience: "0oa1".to_owned(),
+            resource: "api://0oa1".to_owned(),
             user_claim: "sub".to_owned(),
             group_claim: group_claim.to_owned(),
         }
     }
 
-    /// Every page says what MongoDB's clients need, and no place is misspelt.
+    fn for_people() -> impl Iterator<Item = &'static People> {
+        Vendor::ALL.into_iter().filter_map(Vendor::people)
+    }
+
+    /// Every recipe for programs, with each of its ways.
+    fn for_programs() -> impl Iterator<Item = (&'static Programs, &'static Way)> {
+        let all = Vendor::ALL.into_iter().filter_map(Vendor::programs);
+        all.flat_map(|programs| programs.ways.iter().map(move |way| (programs, way)))
+    }
+
+    /// Every step is said, no place is misspelt, and these `fields` are there.
+    fn check(recipe: &Recipe, known: &Known, fields: &[&str]) {
+        let steps = known.steps(recipe);
+        let found: Vec<&str> = steps.iter().map(|(step, _)| step.field).collect();
+        for field in fields {
+            assert!(found.contains(field), "{}: no {field}", recipe.product);
+        }
+        assert_eq!(found.contains(&"groups claim"), recipe.group_claim.is_some(), "{}", recipe.product);
+        for (step, value) in &steps {
+            let is_code = ["setCustomClaim", "serviceAccountToken", "--query"].iter().any(|code| value.contains(code));
+            assert!(!value.is_empty() && (!value.contains('{') || is_code), "{}: {value}", recipe.product);
+            let texts = [value.as_str(), step.note, step.place.unwrap_or_default()];
+            assert!(!texts.iter().any(|text| text.ends_with('.')), "{value}");
+        }
+        assert!(!recipe.pitfalls.is_empty() && !recipe.issuers.place.is_empty(), "{}", recipe.product);
+    }
+
+    /// Every page says what MongoDB's clients need.
     #[test]
     fn every_recipe_is_complete() {
-        for recipe in Vendor::ALL.map(Vendor::recipe) {
-            let steps = known("groups").steps(recipe);
-            let fields: Vec<&str> = steps.iter().map(|(step, _)| step.field).collect();
-            let always = [
-                "application",
-                "redirect URI",
-                "grant types",
-                "refresh token",
-                "device code",
-                "audience",
-                "user claim",
-            ];
-            for field in always {
-                assert!(fields.contains(&field), "{}: no {field}", recipe.name);
+        let fields =
+            ["application", "redirect URI", "grant types", "refresh token", "device code", "audience", "user claim"];
+        for people in for_people() {
+            check(&people.recipe, &known("", "groups"), &fields);
+            for text in people.scopes {
+                assert!(!known("", "").fill(text).contains('{'), "{text}");
             }
-            assert_eq!(fields.contains(&"groups claim"), recipe.group_claim.is_some(), "{}", recipe.name);
-            for (step, value) in &steps {
-                assert!(
-                    !value.is_empty() && !value.contains('{') || value.contains("setCustomClaim"),
-                    "{}: {value}",
-                    recipe.name
-                );
-                assert!(
-                    !value.ends_with('.')
-                        && !step.note.ends_with('.')
-                        && !step.place.unwrap_or_default().ends_with('.'),
-                    "{value}"
-                );
-            }
-            for text in recipe.scopes {
-                assert!(!known("").fill(text).contains('{'), "{text}");
-            }
-            assert!(
-                !recipe.pitfalls.is_empty() && !recipe.client_id_place.is_empty() && !recipe.issuer_place.is_empty()
-            );
+            assert!(!people.client_id_place.is_empty());
+            let steps = known("", "groups").steps(&people.recipe);
             let redirect = steps.iter().find(|(step, _)| step.field == "redirect URI").unwrap();
             assert!(redirect.1.contains("http://localhost:27097/redirect"), "{}", redirect.1);
+        }
+        for (programs, way) in for_programs() {
+            let known = known(way.kind, "groups");
+            check(&programs.recipe, &known, &["audience", "user claim"]);
+            for text in [way.resource, way.scope, way.built_in].into_iter().flatten() {
+                assert!(!known.fill(text).contains('{'), "{text}");
+            }
+            let texts = [way.about, programs.audience, programs.audience_place, programs.audience_flag];
+            assert!(!texts.contains(&""), "{}", way.kind);
         }
     }
 
     #[test]
     fn without_groups_nobody_is_told_of_a_groups_claim() {
-        for recipe in Vendor::ALL.map(Vendor::recipe) {
-            let steps = known("").steps(recipe);
-            assert!(
-                steps.iter().all(|(step, value)| step.when == When::Always && !value.contains("{")),
-                "{}",
-                recipe.name
-            );
+        let recipes = for_people().map(|people| ("", &people.recipe));
+        for (kind, recipe) in recipes.chain(for_programs().map(|(programs, way)| (way.kind, &programs.recipe))) {
+            for (step, value) in known(kind, "").steps(recipe) {
+                assert!(step.when != When::Groups && !value.contains("{group_claim}"), "{}: {value}", recipe.product);
+            }
         }
+    }
+
+    #[test]
+    fn a_client_id_means_the_way_of_a_client() {
+        let way = |vendor: Vendor, kind, has_client_id| {
+            vendor.programs().unwrap().way(kind, has_client_id).map(|way| way.kind)
+        };
+        assert_eq!(way(Vendor::Entra, None, false), Some("azure-managed-identity"));
+        assert_eq!(way(Vendor::Entra, None, true), Some("client-credentials"));
+        assert_eq!(way(Vendor::Entra, Some("azure-managed-identity"), true), Some("azure-managed-identity"));
+        assert_eq!(way(Vendor::Entra, Some("gcp"), false), None);
+        assert_eq!(way(Vendor::Google, None, true), Some("gcp"));
+        assert_eq!(way(Vendor::Generic, None, false), Some("client-credentials"));
     }
 }

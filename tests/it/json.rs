@@ -158,6 +158,7 @@ fn every_object_is_as_documented() {
         }),
         ("server-config", |w| w.run(["server", "config", "--name", "corp", "--json"]).exits(0)),
         ("setup", |w| w.run(["setup", "entra", "--json"]).exits(0)),
+        ("setup", |w| w.run(["setup", "kubernetes", "--workload", "--json"]).exits(0)),
         ("setup", |w| {
             w.configure();
             let known = ["--issuer", w.ada.idp.issuer(), "--client-id", "mongodb-tools", "--audience", "db"];

@@ -21,6 +21,10 @@ client_id = \"0oa1\"
 audience = \"https://db.example.com\"
 scope = [\"openid\", \"offline_access\", \"groups\"]
 id_token_as_access_token = true
+
+[profile.orders]
+kind = \"gcp\"
+audience = \"mongodb://orders\"
 ";
 
 fn sandbox() -> Sandbox {
@@ -57,6 +61,9 @@ fn each_format_is_as_committed() {
         "--grant",
         "clusterMonitor@admin",
     ];
+    let issuer = "https://login.microsoftonline.com/11111111-2222-3333-4444-555555555555/v2.0";
+    let program =
+        ["--workload", "--issuer", issuer, "--audience", "66666666-7777-8888-9999-000000000000", "--name", "entra"];
     let ada = ["--authorization", "user", "--user", "ada@example.com", "--grant", "read@app"];
     for (name, arguments) in [
         ("mongod.conf", &["prod"][..]),
@@ -74,6 +81,16 @@ fn each_format_is_as_committed() {
         ("kubernetes-users.yaml", &["partner", "--format", "kubernetes", "--authorization", "user"]),
         ("roles.js", &[&["prod", "--format", "roles"], &dba[..]].concat()),
         ("users.js", &[&["prod", "--format", "roles"], &ada[..]].concat()),
+        ("workload.conf", &["orders"]),
+        ("workload-groups.conf", &[&program[..], &["--group-claim", "roles"]].concat()),
+        ("workload-providers.json", &["orders", "--format", "json"]),
+        ("workload-command-line.sh", &["orders", "--format", "command-line", "--jwks-poll", "1h"]),
+        ("workload-cloud-manager.txt", &["orders", "--format", "cloud-manager"]),
+        ("workload-automation.json", &["orders", "--format", "automation"]),
+        ("workload-atlas.json", &["orders", "--format", "atlas"]),
+        ("workload-terraform.tf", &["orders", "--format", "terraform"]),
+        ("workload-kubernetes.yaml", &["orders", "--format", "kubernetes"]),
+        ("workload-users.js", &["orders", "--format", "roles", "--user", "112233", "--grant", "readWrite@app"]),
     ] {
         let outcome = sandbox.run(["server", "config"].iter().chain(arguments)).exits(0);
         assert_example(name, &outcome.stdout());
@@ -93,16 +110,27 @@ fn each_format_is_as_committed() {
 fn examples_are_taken_by_their_readers() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/server_config");
     let text = |name: &str| std::fs::read_to_string(folder.join(name)).unwrap();
-    for name in ["providers.json", "automation.json", "atlas.json"] {
+    let workload = ["workload-providers.json", "workload-automation.json", "workload-atlas.json"];
+    for name in ["providers.json", "automation.json", "atlas.json"].into_iter().chain(workload) {
         let value: Result<Value, _> = serde_json::from_str(&text(name));
         assert!(value.is_ok(), "{name}: {value:?}");
     }
-    for name in ["mongod.conf", "partner.conf", "kubernetes.yaml", "kubernetes-users.yaml"] {
+    let workload = ["workload.conf", "workload-groups.conf", "workload-kubernetes.yaml"];
+    for name in ["mongod.conf", "partner.conf", "kubernetes.yaml", "kubernetes-users.yaml"].into_iter().chain(workload)
+    {
         let value: Result<Value, _> = yaml_serde::from_str(&text(name));
         assert!(value.is_ok(), "{name}: {value:?}");
     }
     let sandbox = Sandbox::new();
-    for name in ["mongod.conf", "partner.conf", "providers.json", "command-line.sh", "automation.json"] {
+    let workload = [
+        "workload.conf",
+        "workload-groups.conf",
+        "workload-providers.json",
+        "workload-command-line.sh",
+        "workload-automation.json",
+    ];
+    let people = ["mongod.conf", "partner.conf", "providers.json", "command-line.sh", "automation.json"];
+    for name in people.into_iter().chain(workload) {
         let path = folder.join(name);
         let outcome = sandbox.run(["server", "check", path.to_str().unwrap()]).exits(0);
         assert!(!outcome.stdout().contains("warn") && !outcome.stdout().contains("FAIL"), "{name}: {outcome:?}");
@@ -245,6 +273,55 @@ fn bad_answers() {
         let outcome = sandbox.run(["server", "config"].iter().chain(&arguments)).exits(code).says(says);
         assert_eq!(outcome.stdout(), "", "{arguments:?}");
     });
+}
+
+/// Whose a server's side is follows from the profile's kind, or from `--workload`; an issuer that only vouches for programs is
+/// no reason to guess.
+#[test]
+fn programs_are_told_from_people() {
+    let sandbox = sandbox();
+    let provider = |arguments: &[&str]| -> Value {
+        let outcome = sandbox.run(["server", "config", "--format", "json"].iter().chain(arguments)).exits(0);
+        let list: Value = serde_json::from_slice(&outcome.stdout).unwrap();
+        list[0].clone()
+    };
+    // The issuer of a platform is known; that of the profile counts more.
+    assert_eq!(provider(&["orders"])["issuer"], "https://accounts.google.com");
+    assert_eq!(provider(&["orders", "--workload"]), provider(&["orders"]));
+    let own = ["orders", "--issuer", "https://google.example.com"];
+    assert_eq!(provider(&own)["issuer"], "https://google.example.com");
+    // The same provider, for people and for programs.
+    let people = provider(&["prod"]);
+    let programs = provider(&["prod", "--workload", "--audience", "api"]);
+    assert_eq!(programs["issuer"], people["issuer"]);
+    assert_eq!(
+        (&people["clientId"], &people["supportsHumanFlows"]),
+        (&json!("66666666-7777-8888-9999-000000000000"), &Value::Null)
+    );
+    assert_eq!(
+        (&programs["clientId"], &programs["requestScopes"], &programs["supportsHumanFlows"]),
+        (&Value::Null, &Value::Null, &json!(false))
+    );
+    let cluster = ["--issuer", "https://container.googleapis.com/v1/projects/p", "--audience", "a", "--name", "k8s"];
+    assert_eq!(provider(&[&cluster[..], &["--workload"]].concat())["useAuthorizationClaim"], false);
+
+    for (arguments, says) in [
+        (
+            &cluster[..],
+            "Kubernetes vouches for programs, and nobody signs in there\nhint: if it is for programs: add `--workload`",
+        ),
+        (&["prod", "--workload"], "`--audience` is missing: programs have no client id that could stand for it"),
+        (&["orders", "--request-scope", "a"], "`--request-scope` means nothing where only programs sign in"),
+        (&["orders", "--match-pattern", "a"], "`--match-pattern` means nothing where only programs sign in"),
+        (&["orders", "--authorization", "groups"], "`--group-claim` is missing: tokens of Google Cloud list no groups"),
+        (&["orders", "--jwks-poll", "1h", "--format", "atlas"], "`--jwks-poll` has no place in the format `atlas`"),
+        (
+            &["--workload", "--audience", "a", "--name", "x"],
+            "`--issuer` is missing, and there is no profile that has one",
+        ),
+    ] {
+        sandbox.run(["server", "config"].iter().chain(arguments)).exits(2).says(says);
+    }
 }
 
 /// A server starts from what is printed, with the names as they were typed.

@@ -3,6 +3,7 @@
 mod bad_answers;
 #[cfg(unix)]
 mod interactive;
+mod programs;
 mod whole_way;
 
 use serde_json::{Value, json};

@@ -59,7 +59,9 @@ pub fn exit_status(names: &[&str]) -> Vec<Item> {
             "The server would start with the file, and people or programs could sign in. There may be warnings."
         }
         ["inspect"] => "A MongoDB server would take the token. Warnings change nothing about that.",
-        ["setup"] => "The profile was written; or, without issuer or client id, the page was printed.",
+        ["setup"] => {
+            "The profile was written; or, without issuer or client id (for a program: audience), the page was printed."
+        }
         ["server", "config"] => "The configuration was printed.",
         ["logout"] => {
             "The session is gone from this machine, or there was none. Whether the provider revoked it is \
@@ -559,6 +561,11 @@ pub fn security(names: &[&str]) -> Vec<Item> {
                 "The provider is asked for its metadata alone, over https, and nothing is written unless they name the very \
                  issuer that was given. Whether it is your company's, nobody but you can tell.",
             ),
+            text(
+                "With `--workload` no token is asked for, and no secret is read. The issuers of Google and GitHub are \
+                 everybody's, and so are their audiences: whoever has a user in $external gets in, and nobody should by a claim \
+                 that others can have, too.",
+            ),
         ],
         ["server", "config"] => vec![text(
             "What is printed holds no secret. Names of groups and users become strings of the format and nothing else, and \
@@ -701,6 +708,17 @@ pub fn more_examples(names: &[&str]) -> Vec<Item> {
                  mongosh mongodb://db.example.com roles.js\n\
                  mdb-login login prod\n\
                  mdb-login verify prod --uri mongodb://db.example.com/?tls=true"
+                    .to_owned(),
+            ),
+            text("The same for a program, here one with a service account of Google's:"),
+            Item::Commands(
+                "mdb-login setup google --workload\n\
+                 mdb-login setup google --workload --audience mongodb://orders --profile orders\n\
+                 mdb-login server config orders > oidc.conf\n\
+                 mdb-login server check oidc.conf\n\
+                 mdb-login server config orders --format roles --user UNIQUE_ID --grant readWrite@app > users.js\n\
+                 mongosh mongodb://db.example.com users.js\n\
+                 mdb-login exec --profile orders -- mongodump --uri mongodb://db.example.com/?tls=true"
                     .to_owned(),
             ),
         ],

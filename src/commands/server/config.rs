@@ -6,18 +6,18 @@ use serde_json::{Value, json};
 
 use crate::cli::FederationArgs;
 use crate::error::{Error, Kind, Result};
-use crate::federation::choices::{Base, Choices, Refusal};
+use crate::federation::choices::{Base, Choices, Refusal, Whose};
 use crate::federation::emit::{self, Configuration, Format, Principals, Unfit};
 use crate::federation::{self, Authorization, Finding, IdentityProvider};
 use crate::settings::{Origin, Settings, duration, schema};
 use crate::ui::Ui;
 use crate::ui::report::{Mark, Page};
 use crate::vendor::Vendor;
-use crate::vendor::recipe::Recipe;
+use crate::vendor::recipe::{People, Programs, Recipe};
 
 pub fn run(args: &FederationArgs, settings: &Settings, ui: &Ui) -> Result<()> {
-    let recipe = Vendor::of(&settings.issuer).recipe();
-    let prepared = Prepared::new(&args.choices(jwks_poll_secs(args)?), settings, recipe)?;
+    let side = Side::guess(settings, args.workload)?;
+    let prepared = Prepared::new(&args.choices(jwks_poll_secs(args)?), settings, side)?;
     if args.format == Format::Roles && prepared.principals.names.is_empty() {
         let (flag, whom) = prepared.principal_flag();
         return Err(Error::new(Kind::Usage, format!("`--format roles` needs the names of {whom}"))
@@ -39,6 +39,39 @@ pub fn run(args: &FederationArgs, settings: &Settings, ui: &Ui) -> Result<()> {
     Ok(())
 }
 
+/// Whom the server is to take tokens of, with what is known of the vendor's product for them.
+#[derive(Clone, Copy)]
+pub enum Side {
+    People(&'static People),
+    Programs(&'static Programs),
+}
+
+impl Side {
+    pub fn recipe(self) -> &'static Recipe {
+        match self {
+            Self::People(people) => &people.recipe,
+            Self::Programs(programs) => &programs.recipe,
+        }
+    }
+
+    /// By the settings alone: a program's kind or issuer tells whose tokens it has.
+    pub fn guess(settings: &Settings, workload: bool) -> Result<Self> {
+        let vendor = Vendor::of(&settings.issuer);
+        if workload || settings.kind.is_program() {
+            let by_kind = Vendor::of_kind(settings.kind.name()).and_then(Vendor::programs);
+            let programs = by_kind.or_else(|| vendor.programs()).or_else(|| Vendor::Generic.programs());
+            return programs.map(Self::Programs).ok_or_else(|| nobody(vendor));
+        }
+        vendor.people().map(Self::People).ok_or_else(|| nobody(vendor))
+    }
+}
+
+/// People do not sign in there.
+pub fn nobody(vendor: Vendor) -> Error {
+    Error::new(Kind::Usage, format!("{} vouches for programs, and nobody signs in there", vendor.product()))
+        .hint("if it is for programs: add `--workload`")
+}
+
 /// What a server is to be told, checked and not written yet.
 pub struct Prepared {
     pub provider: IdentityProvider,
@@ -52,8 +85,8 @@ impl Prepared {
     ///
     /// # Errors
     /// `Kind::Usage`, naming the flag.
-    pub fn new(choices: &Choices, settings: &Settings, recipe: &Recipe) -> Result<Self> {
-        let provider = choices.decide(&base(settings, recipe)).map_err(refused)?;
+    pub fn new(choices: &Choices, settings: &Settings, side: Side) -> Result<Self> {
+        let provider = choices.decide(&base(settings, side)).map_err(refused)?;
         let principals = choices.principals(&provider).map_err(refused)?;
         let doubts = judge(&provider)?;
         Ok(Self { provider, principals, doubts })
@@ -101,23 +134,38 @@ fn flag(field: &str) -> &str {
     }
 }
 
-/// What the settings say of a server's side.
-pub fn base<'a>(settings: &'a Settings, recipe: &'a Recipe) -> Base<'a> {
+/// What the settings say of a server's side. Programs of a platform have the issuer that everybody has there.
+pub fn base(settings: &Settings, side: Side) -> Base<'_> {
     let chosen = *settings.origin(schema::SCOPE.key) != Origin::BuiltIn;
-    Base {
-        issuer: &settings.issuer,
-        client_id: &settings.client_id,
-        audience: &settings.audience,
-        scopes: chosen.then_some(settings.scopes.list.as_slice()),
-        profile: settings.profile.as_deref(),
-        recipe,
-    }
+    let (whose, issuer) = match side {
+        Side::People(recipe) => {
+            let scopes = chosen.then_some(settings.scopes.list.as_slice());
+            (Whose::People { client_id: &settings.client_id, scopes, recipe }, settings.issuer.as_str())
+        }
+        Side::Programs(programs) => {
+            let only = programs.recipe.issuers.only().filter(|_| settings.issuer.is_empty());
+            (Whose::Programs(programs), only.unwrap_or(&settings.issuer))
+        }
+    };
+    // For people the client id stands for an audience that nobody has named, whoever's kind the profile is of.
+    let audience = match (side, settings.audience.as_str()) {
+        (Side::Programs(_), audience) if audience == settings.client_id && is_unsaid(settings) => "",
+        (_, audience) => audience,
+    };
+    Base { issuer, audience, profile: settings.profile.as_deref(), whose }
+}
+
+fn is_unsaid(settings: &Settings) -> bool {
+    *settings.origin(schema::AUDIENCE.key) == Origin::BuiltIn
 }
 
 pub fn refused(refusal: Refusal) -> Error {
     let error = Error::new(Kind::Usage, format!("`{}` {}", refusal.flag, refusal.why));
     match refusal.flag {
         "--issuer" | "--client-id" => error.hint("name a profile, or give `--issuer` and `--client-id`"),
+        "--audience" if refusal.why.starts_with("is missing") => {
+            error.hint("give what the tokens have in `aud`: `--audience AUDIENCE`")
+        }
         _ => error,
     }
 }
@@ -155,6 +203,15 @@ impl Prepared {
                 "the profile hands over the ID token; mongosh by itself does so with `--oidcIdTokenAsAccessToken`"
                     .to_owned(),
             );
+        }
+        if !self.provider.supports_human_flows {
+            notes.push("MongoDB takes tokens of programs from 7.0.11 on".to_owned());
+            if self.provider.authorization == Authorization::UserId && self.principals.is_empty() {
+                notes.push(
+                    "a program without a user in `$external` does not get in: `--format roles --user NAME --grant ROLE@DATABASE`"
+                        .to_owned(),
+                );
+            }
         }
         if is_for_tests(&self.provider) {
             notes.push(

@@ -2,17 +2,16 @@
 
 use serde_json::{Value, json};
 
-use super::Recipe;
 use crate::oidc::authorization::scopes_to_request;
 use crate::oidc::metadata::ProviderMetadata;
 use crate::settings::Settings;
 use crate::ui::foreign;
 use crate::ui::report::{Mark, Row, Section};
-use crate::vendor::issuer::Issuer;
-use crate::vendor::recipe::Known;
+use crate::vendor::issuer::{Issuer, Issuers};
+use crate::vendor::recipe::{Known, People, Recipe};
 
-/// What to register, what to take from there unless that is known, and what looks right and is not.
-pub fn registration(recipe: &Recipe, known: &Known, all_is_known: bool) -> Vec<Section> {
+/// What to register, what to `take` from there, and what looks right and is not.
+pub fn registration(recipe: &Recipe, known: &Known, take: Vec<Row>) -> Vec<Section> {
     let console = match recipe.console {
         "" => String::new(),
         console => format!(", {console}"),
@@ -28,32 +27,23 @@ pub fn registration(recipe: &Recipe, known: &Known, all_is_known: bool) -> Vec<S
     let sections = [
         (format!("Register at {}{console}", recipe.product), to_do),
         ("So from the start".to_owned(), given),
-        ("Take from there".to_owned(), if all_is_known { Vec::new() } else { to_take(recipe) }),
+        ("Take from there".to_owned(), take),
         ("What looks right and is not".to_owned(), pitfalls),
     ];
     let sections = sections.into_iter().filter(|(_, rows)| !rows.is_empty());
     sections.map(|(heading, rows)| Section { heading, rows }).collect()
 }
 
-/// What the person needs of the provider's, and where it is.
-fn to_take(recipe: &Recipe) -> Vec<Row> {
-    let mut take = vec![Row::new(None, "client id", recipe.client_id_place)];
-    if recipe.pieces.is_empty() {
-        let issuer = recipe.issuer.unwrap_or(recipe.issuer_place);
-        let row = Row::new(None, "issuer", issuer);
-        take.push(if recipe.issuer.is_some() { row.note(recipe.issuer_place) } else { row });
+/// What an issuer is made of, and where that is.
+pub fn issuer_to_take(issuers: &Issuers) -> Vec<Row> {
+    if issuers.pieces.is_empty() {
+        let row = Row::new(None, "issuer", issuers.template.unwrap_or(issuers.place));
+        return vec![if issuers.template.is_some() { row.note(issuers.place) } else { row }];
     }
-    for piece in recipe.pieces {
-        take.push(Row::new(None, piece.name, piece.place).note(format!(
-            "`{} {}`",
-            piece.flag,
-            placeholder(piece.flag)
-        )));
-    }
-    if !recipe.pieces.is_empty() {
-        take.push(Row::new(None, "or the issuer", recipe.issuer_place));
-    }
-    take
+    let pieces = issuers.pieces.iter().map(|piece| {
+        Row::new(None, piece.name, piece.place).note(format!("`{} {}`", piece.flag, placeholder(piece.flag)))
+    });
+    pieces.chain([Row::new(None, "or the issuer", issuers.place)]).collect()
 }
 
 /// The same for programs: what to register.
@@ -90,19 +80,14 @@ pub fn scopes(settings: &Settings, provider: &ProviderMetadata) -> Vec<String> {
 /// What the provider says of itself, as far as sign-ins for MongoDB need it. That its metadata are usable at all has been
 /// judged before.
 pub fn checks(
-    recipe: &Recipe,
+    people: &People,
     issuer: &Issuer,
     provider: &ProviderMetadata,
     settings: &Settings,
     scopes: &[String],
 ) -> Vec<Row> {
-    let mut rows = Vec::new();
-    let row = Row::new(Mark::Ok, "issuer", foreign(&issuer.issuer)).note("its metadata name it exactly so");
-    rows.push(match &issuer.made_of {
-        Some(made_of) => row.note(format!("made of {}", foreign(made_of))),
-        None => row,
-    });
-    rows.push(match (provider.pkce_promised, recipe.pkce_is_unsaid) {
+    let mut rows = vec![named(issuer)];
+    rows.push(match (provider.pkce_promised, people.pkce_is_unsaid) {
         (true, _) => Row::new(Mark::Ok, "PKCE", "S256"),
         (false, true) => Row::new(Mark::Ok, "PKCE", "S256, though its metadata do not say so"),
         (false, false) => Row::new(Mark::Warn, "PKCE", "not said; the first sign-in will show whether it takes S256"),
@@ -116,9 +101,9 @@ pub fn checks(
         Some(_) => Row::new(Mark::Ok, "revocation", "`mdb-login logout` ends a session there, too"),
         None => Row::new(Mark::Skip, "revocation", "not offered: `mdb-login logout` ends a session here alone"),
     });
-    rows.push(scope_row(recipe, provider, settings, scopes));
-    if recipe.wants_secret && settings.client_secret.is_none() {
-        let why = format!("{} wants to see one: `--client-secret-file PATH`", recipe.product);
+    rows.push(scope_row(people, provider, settings, scopes));
+    if people.wants_secret && settings.client_secret.is_none() {
+        let why = format!("{} wants to see one: `--client-secret-file PATH`", people.recipe.product);
         rows.push(Row::new(Mark::Warn, "client secret", why));
     }
     if let Some((name, host)) = provider.endpoint_elsewhere(&settings.endpoint_hosts) {
@@ -128,6 +113,15 @@ pub fn checks(
         ));
     }
     rows
+}
+
+/// The issuer, whose metadata have named it.
+pub fn named(issuer: &Issuer) -> Row {
+    let row = Row::new(Mark::Ok, "issuer", foreign(&issuer.issuer)).note("its metadata name it exactly so");
+    match &issuer.made_of {
+        Some(made_of) => row.note(format!("made of {}", foreign(made_of))),
+        None => row,
+    }
 }
 
 fn refresh(provider: &ProviderMetadata, scopes: &[String]) -> Row {
@@ -143,9 +137,9 @@ fn refresh(provider: &ProviderMetadata, scopes: &[String]) -> Row {
         .note("whether there is one is a setting of the application")
 }
 
-fn scope_row(recipe: &Recipe, provider: &ProviderMetadata, settings: &Settings, scopes: &[String]) -> Row {
+fn scope_row(people: &People, provider: &ProviderMetadata, settings: &Settings, scopes: &[String]) -> Row {
     // Those of applications are on nobody's list.
-    let own: Vec<String> = recipe
+    let own: Vec<String> = people
         .scopes
         .iter()
         .map(|scope| crate::vendor::recipe::fill(scope, &[("client_id", &settings.client_id)]))

@@ -2,19 +2,21 @@
 
 use serde_json::{Value, json};
 
+use super::whom::Whom;
 use crate::error::{Error, Kind, Result};
 use crate::oidc::metadata::ProviderMetadata;
 use crate::settings::edit;
 use crate::settings::schema::{self, Input, Setting};
-use crate::settings::{self, Replaced, Request};
+use crate::settings::{self, Replaced, Request, SessionKind};
 use crate::ui::foreign;
 use crate::ui::report::Row;
-use crate::vendor::recipe::{Recipe, fill};
+use crate::vendor::recipe::fill;
 
 pub type Change = edit::Change<'static>;
 
 /// What belongs to a provider, beside issuer and client id: of no use, or worse, with another one.
-const PROVIDER_S: [&Setting; 7] = [
+const PROVIDER_S: [&Setting; 17] = [
+    &schema::KIND,
     &schema::AUDIENCE,
     &schema::SCOPE,
     &schema::RESOURCE,
@@ -22,13 +24,37 @@ const PROVIDER_S: [&Setting; 7] = [
     &schema::AUTH_PARAM,
     &schema::CLIENT_SECRET_FILE,
     &schema::CLIENT_SECRET_COMMAND,
+    &schema::CLIENT_KEY_FILE,
+    &schema::CLIENT_CERTIFICATE_FILE,
+    &schema::CLIENT_KEY_ID,
+    &schema::CLIENT_ASSERTION_AUDIENCE,
+    &schema::IDENTITY,
+    &schema::CREDENTIALS_FILE,
+    &schema::IMPERSONATE,
+    &schema::SOURCE_FILE,
+    &schema::SOURCE_COMMAND,
 ];
 
-/// The changes to profile `name`: what was typed, what the recipe asks for, and where the profile was for another provider,
-/// the end of all that belonged to that. Issuer and client id are left out while they are empty.
-pub fn changes(name: &str, issuer: &str, client_id: &str, recipe: &Recipe, request: &Request) -> Result<Vec<Change>> {
+/// What a profile is to be for.
+#[derive(Clone, Copy)]
+pub struct Wanted<'a> {
+    pub whom: Whom,
+    pub issuer: &'a str,
+    pub client_id: &'a str,
+    pub audience: &'a str,
+}
+
+/// The changes to profile `name`: what was typed, what the recipe asks for, and where the profile was for another provider
+/// or kind, the end of all that belonged to that. Issuer, client id and audience (which is a program's) are left out while
+/// they are empty.
+pub fn changes(name: &str, wanted: Wanted<'_>, request: &Request) -> Result<Vec<Change>> {
+    let Wanted { whom, issuer, client_id, audience } = wanted;
     let mut changes: Vec<Change> = Vec::new();
-    for (setting, value) in [(&schema::ISSUER, issuer), (&schema::CLIENT_ID, client_id)] {
+    if let Whom::Program(_, way) = whom {
+        changes.push((&schema::KIND, Some(Input::Text(way.kind.into()))));
+    }
+    let own = [(&schema::ISSUER, issuer), (&schema::CLIENT_ID, client_id), (&schema::AUDIENCE, audience)];
+    for (setting, value) in own {
         if !value.is_empty() {
             changes.push((setting, Some(Input::Text(value.to_owned().into()))));
         }
@@ -48,24 +74,41 @@ pub fn changes(name: &str, issuer: &str, client_id: &str, recipe: &Recipe, reque
     if request.flags.iter().any(|(setting, ..)| std::ptr::eq(*setting, &schema::CLIENT_SECRET_FILE)) {
         add(&schema::CLIENT_SECRET_COMMAND, None);
     }
-    if !recipe.scopes.is_empty() && !client_id.is_empty() {
-        let usual = schema::SCOPE.default.unwrap_or_default().split(' ').map(str::to_owned);
-        let own = recipe.scopes.iter().map(|scope| fill(scope, &[("client_id", client_id)]));
-        add(&schema::SCOPE, Some(Input::List(usual.chain(own).map(Into::into).collect())));
-    }
-    if recipe.id_token {
-        add(&schema::ID_TOKEN, Some(Input::Switch(true)));
-    }
-    if !recipe.auth_params.is_empty() {
-        let pairs = recipe.auth_params.iter().map(|&(name, value)| (name.into(), value.into()));
-        add(&schema::AUTH_PARAM, Some(Input::Pairs(pairs.collect())));
+    match whom {
+        Whom::People(people) => {
+            if !people.scopes.is_empty() && !client_id.is_empty() {
+                let usual = schema::SCOPE.default.unwrap_or_default().split(' ').map(str::to_owned);
+                let own = people.scopes.iter().map(|scope| fill(scope, &[("client_id", client_id)]));
+                add(&schema::SCOPE, Some(Input::List(usual.chain(own).map(Into::into).collect())));
+            }
+            if people.id_token {
+                add(&schema::ID_TOKEN, Some(Input::Switch(true)));
+            }
+            if !people.auth_params.is_empty() {
+                let pairs = people.auth_params.iter().map(|&(name, value)| (name.into(), value.into()));
+                add(&schema::AUTH_PARAM, Some(Input::Pairs(pairs.collect())));
+            }
+        }
+        Whom::Program(_, way) if !audience.is_empty() => {
+            for (setting, template) in [(&schema::RESOURCE, way.resource), (&schema::SCOPE, way.scope)] {
+                let list = template.map(|template| vec![fill(template, &[("audience", audience)]).into()]);
+                list.into_iter().for_each(|list| add(setting, Some(Input::List(list))));
+            }
+        }
+        Whom::Program(..) => {}
     }
     let profiles = settings::profiles()?;
     let before = profiles.iter().find(|profile| profile.name == name);
     let is_another = |before: &settings::ProfileSummary| {
-        before.issuer.as_deref() != Some(issuer) || before.client_id.as_deref() != Some(client_id)
+        let kind = before.kind.as_deref().unwrap_or(SessionKind::Workforce.name());
+        // A program that is no client has no client id to be told by.
+        let client_id = whom.is_client().then_some(client_id);
+        (before.issuer.as_deref(), before.client_id.as_deref(), kind) != (Some(issuer), client_id, whom.kind())
     };
     if before.is_some_and(is_another) {
+        if !whom.is_client() {
+            add(&schema::CLIENT_ID, None);
+        }
         PROVIDER_S.into_iter().for_each(|setting| add(setting, None));
     }
     Ok(changes)

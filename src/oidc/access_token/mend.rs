@@ -93,6 +93,9 @@ fn not_jwt(why: &NotJwt, vendor: Vendor) -> &'static str {
         (NotJwt::Opaque, Vendor::Google | Vendor::Ping) => {
             "hand out the ID token, and set the server up for ID tokens (`audience` is the client id)"
         }
+        (NotJwt::Opaque, Vendor::Kubernetes | Vendor::Github) => {
+            "tokens of this platform are JWTs: see that this is one, and not a part of it"
+        }
         (NotJwt::Opaque, Vendor::Keycloak) => {
             "Keycloak's access tokens are JWTs: see that this is one, and not a part of it or a session's id"
         }
@@ -127,7 +130,7 @@ fn fewer_groups(vendor: Vendor) -> &'static str {
             "take mappers away that this client does not need, such as those of the client scope `roles`; servers take \
              16 KiB before somebody has signed in"
         }
-        Vendor::Ping | Vendor::Auth0 | Vendor::Google | Vendor::Generic => {
+        Vendor::Ping | Vendor::Auth0 | Vendor::Google | Vendor::Kubernetes | Vendor::Github | Vendor::Generic => {
             "put fewer groups and claims into it; servers take 16 KiB before somebody has signed in"
         }
     }
@@ -143,6 +146,9 @@ fn kind(vendor: Vendor) -> &'static str {
         Vendor::Okta => {
             "use a custom authorization server (issuer `https://<domain>/oauth2/<id>`); tokens of the org server are for \
              Okta alone"
+        }
+        Vendor::Kubernetes | Vendor::Github => {
+            "this platform writes `JWT` or nothing: see that the token is really from there"
         }
         Vendor::Entra | Vendor::Ping | Vendor::Google | Vendor::Generic => {
             "have the provider write `JWT` as the type of access tokens, and not `at+jwt` as RFC 9068 has it; where it \
@@ -160,9 +166,10 @@ fn algorithm(vendor: Vendor) -> &'static str {
         Vendor::Auth0 => {
             "Applications > APIs > (the API) > Settings > JSON Web Token (JWT) Signing Algorithm: choose `RS256`"
         }
-        Vendor::Entra | Vendor::Okta | Vendor::Google => {
+        Vendor::Entra | Vendor::Okta | Vendor::Google | Vendor::Github => {
             "this provider signs with RS256: see that the token is really from there"
         }
+        Vendor::Kubernetes => "have the API server sign with an RSA key (`--service-account-signing-key-file`)",
         Vendor::Ping | Vendor::Generic => "have access tokens signed with RS256",
     }
 }
@@ -173,7 +180,13 @@ fn key_id(vendor: Vendor) -> &'static str {
             "PingFederate: Access Token Management > (the instance) > Include Key ID Header Parameter, and sign with a key \
              that its JWKS has"
         }
-        Vendor::Entra | Vendor::Okta | Vendor::Keycloak | Vendor::Auth0 | Vendor::Google => {
+        Vendor::Entra
+        | Vendor::Okta
+        | Vendor::Keycloak
+        | Vendor::Auth0
+        | Vendor::Google
+        | Vendor::Kubernetes
+        | Vendor::Github => {
             "this provider names its key in every token that it signs: see that the token is really from there"
         }
         Vendor::Generic => "have the provider name its signing key in the header (`kid`), as its JWKS does",
@@ -204,6 +217,9 @@ fn issuer(flaw: &Flaw, vendor: Vendor) -> String {
         (None, Vendor::Keycloak) => {
             "`iss` is the public address: see Realm settings > General > Frontend URL, and Keycloak's option `hostname`"
         }
+        (None, Vendor::Kubernetes) => {
+            "`iss` is what the API server has as `--service-account-issuer`, the first one if there are several"
+        }
         (None, Vendor::Auth0) => "with a custom domain, tokens carry the domain at which they were asked for",
         (None, _) => return at_the_server,
     };
@@ -230,7 +246,17 @@ fn audience(vendor: Vendor) -> &'static str {
         Vendor::Auth0 => {
             "ask for the API whose identifier is the server's `audience` (`--auth-param audience=IDENTIFIER`)"
         }
-        Vendor::Google => "set the server's `audience` to the client id, which is all that Google's ID tokens are for",
+        Vendor::Google => {
+            "for people the server's `audience` is the client id, which is all that Google's ID tokens are for; a program asks \
+             for the server's `audience` by name"
+        }
+        Vendor::Kubernetes => {
+            "project the token for the server's audience (`serviceAccountToken: { audience: … }`), or ask for one with \
+             `--identity NAMESPACE/NAME`"
+        }
+        Vendor::Github => {
+            "ask for a token for the server's audience: `audience` in the profile, or `MDB_LOGIN_AUDIENCE`"
+        }
         Vendor::Generic => {
             "have the provider put the server's audience into access tokens (Keycloak: an audience mapper; Okta: the \
              authorization server's audience), or set the server's `audience` to that of the tokens"
@@ -268,7 +294,11 @@ fn key_set(vendor: Vendor) -> &'static str {
             "Realm settings > Keys > Providers: remove weak keys, and see that the realm's address is reached as the server \
              reaches it"
         }
-        Vendor::Okta | Vendor::Entra | Vendor::Auth0 | Vendor::Google => {
+        Vendor::Kubernetes => {
+            "have issuer and keys readable for servers without signing in: the role `system:service-account-issuer-discovery` \
+             for the group `system:unauthenticated`, and `--service-account-jwks-uri` where servers reach it"
+        }
+        Vendor::Okta | Vendor::Entra | Vendor::Auth0 | Vendor::Google | Vendor::Github => {
             "see that the issuer is written exactly as the provider writes it: its metadata are asked for below it"
         }
         Vendor::Ping | Vendor::Generic => {
@@ -312,6 +342,10 @@ fn principal(vendor: Vendor) -> &'static str {
             "a post-login Action with `api.accessToken.setCustomClaim`; names outside of a namespace may be dropped; or set \
              the server's `principalName` to `sub`"
         }
+        Vendor::Kubernetes => "set the server's `principalName` to `sub`: the other claims of a cluster are objects",
+        Vendor::Github => {
+            "set the server's `principalName` to `sub`, or to another claim of a run such as `repository`"
+        }
         Vendor::Google => "ask for the scope `email`, or set the server's `principalName` to `sub`",
         Vendor::Generic => {
             "have the provider put the claim into the token as a text, or set the server's `principalName` to one that it has"
@@ -336,6 +370,10 @@ fn groups(vendor: Vendor) -> &'static str {
         }
         Vendor::Auth0 => {
             "a post-login Action with `api.accessToken.setCustomClaim`, whose claim is the server's `authorizationClaim`"
+        }
+        Vendor::Kubernetes | Vendor::Github => {
+            "this platform puts no groups into tokens: have the server take roles from user documents \
+             (`useAuthorizationClaim: false`)"
         }
         Vendor::Google => {
             "Google puts no groups into tokens: have the server take roles from user documents (`useAuthorizationClaim: false`)"
@@ -364,7 +402,8 @@ fn lifetime(vendor: Vendor, otherwise: &'static str) -> &'static str {
             "Security > API > Authorization Servers > (the server) > Access Policies > (the rule): access token lifetime"
         }
         Vendor::Auth0 => "Applications > APIs > (the API) > Settings > Maximum Access Token Lifetime",
-        Vendor::Entra | Vendor::Ping | Vendor::Google | Vendor::Generic => otherwise,
+        Vendor::Kubernetes => "`expirationSeconds` of the projected volume",
+        Vendor::Entra | Vendor::Ping | Vendor::Google | Vendor::Github | Vendor::Generic => otherwise,
     }
 }
 
@@ -382,13 +421,10 @@ fn id_token(vendor: Vendor) -> &'static str {
 mod tests {
     use super::*;
 
-    const VENDORS: [Vendor; 7] =
-        [Vendor::Entra, Vendor::Okta, Vendor::Ping, Vendor::Keycloak, Vendor::Auth0, Vendor::Google, Vendor::Generic];
-
     /// The form of all hints: one line, no full stop at its end, backticks in pairs.
     #[test]
     fn words_have_the_form_of_hints() {
-        for vendor in VENDORS {
+        for vendor in Vendor::ALL {
             for flaw in samples() {
                 let Some(words) = mend(&flaw, vendor) else { continue };
                 assert!(!words.ends_with('.') && !words.contains('\n') && !words.contains("  "), "{words}");
@@ -421,6 +457,10 @@ mod tests {
             (Flaw::NoGroups("groups".into()), Vendor::Google, "`useAuthorizationClaim: false`"),
             (Flaw::NoGroups("groups".into()), Vendor::Okta, "type Groups"),
             (Flaw::NotJwt(NotJwt::Opaque), Vendor::Ping, "hand out the ID token"),
+            (Flaw::KeySet(String::new()), Vendor::Kubernetes, "`system:service-account-issuer-discovery`"),
+            (graph("https://kubernetes.default.svc"), Vendor::Kubernetes, "`serviceAccountToken: { audience: … }`"),
+            (graph("https://github.com/octo-org"), Vendor::Github, "`MDB_LOGIN_AUDIENCE`"),
+            (Flaw::NoGroups("groups".into()), Vendor::Github, "`useAuthorizationClaim: false`"),
         ] {
             let mended = mend(&flaw, vendor).unwrap_or_default();
             assert!(mended.contains(words), "{flaw:?} at {vendor:?}: {mended}");

@@ -11,7 +11,11 @@ fn bad_answers() {
     let table: Vec<(Vec<&str>, i32, &str)> = vec![
         // Vendors and formats.
         (vec![], 2, "<VENDOR>"),
-        (vec!["ping-identity"], 2, "[possible values: entra, okta, ping, keycloak, auth0, google, generic]"),
+        (
+            vec!["ping-identity"],
+            2,
+            "[possible values: entra, okta, ping, keycloak, auth0, google, kubernetes, github, generic]",
+        ),
         (vec!["okta", "--format", "toml"], 2, "invalid value 'toml' for '--format <FORMAT>'"),
         (vec!["okta", "--authorization", "roles"], 2, "[possible values: groups, user]"),
         // Entra ID.

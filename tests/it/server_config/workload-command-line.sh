@@ -1,0 +1,2 @@
+--setParameter authenticationMechanisms=SCRAM-SHA-1,SCRAM-SHA-256,MONGODB-X509,MONGODB-OIDC \
+--setParameter 'oidcIdentityProviders=[{"issuer":"https://accounts.google.com","audience":"mongodb://orders","authNamePrefix":"orders","principalName":"sub","useAuthorizationClaim":false,"supportsHumanFlows":false,"JWKSPollSecs":3600}]'

@@ -1,0 +1,4 @@
+db.getSiblingDB("$external").createUser({
+  user: "orders/112233",
+  roles: [{ role: "readWrite", db: "app" }]
+});
