@@ -12,6 +12,7 @@ mod kubernetes;
 mod mongodb;
 mod peers;
 mod secrecy;
+mod set_up;
 
 use std::time::Duration;
 
