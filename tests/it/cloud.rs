@@ -11,6 +11,7 @@ mod google;
 mod kubernetes;
 mod mongodb;
 mod peers;
+mod readme;
 mod secrecy;
 mod set_up;
 

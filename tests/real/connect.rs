@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread::{JoinHandle, sleep, spawn};
 use std::time::{Duration, Instant};
@@ -12,10 +12,9 @@ use serde_json::{Value, json};
 use crate::drivers::Setting;
 use crate::peers::{beside, node, node_modules, python, python_packages};
 use crate::support::browser::Browser;
-use crate::support::cmd::{Sandbox, program};
+use crate::support::cmd::Sandbox;
 use crate::support::idp::Idp;
 use crate::support::mongod::{Event, Mongod};
-use crate::support::readme::recipe;
 
 /// Works a little, and prints what it has found as one line of JSON.
 pub const WORK: &str = r#"
@@ -195,54 +194,4 @@ fn a_connection_string_is_all_that_it_takes() {
     assert_eq!(said, json!({ "user": "test/00u-ada", "count": 12 }));
     home.run(["verify", &uri]).exits(0);
     assert_eq!(server.refusals(), []);
-}
-
-/// The program that cargo makes of one of the examples, now: only a whole `cargo test` would have built it before.
-fn example(name: &str) -> PathBuf {
-    let folder = program().parent().unwrap().to_owned();
-    // Beside the program under test, so that nothing is built a second time.
-    let profile = if folder.ends_with("release") { "release" } else { "dev" };
-    let mut build = Command::new(env!("CARGO"));
-    build.args(["build", "--quiet", "--locked", "--profile", profile, "--example", name, "--manifest-path"]);
-    assert!(build.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml")).status().unwrap().success());
-    folder.join("examples").join(format!("{name}{}", std::env::consts::EXE_SUFFIX))
-}
-
-/// What the README tells people to write works as it stands there, but for the name of the server. The recipe for Rust
-/// is the text of an example (`tests/it/recipes.rs`) that is given the server as people give it theirs.
-#[test]
-#[ignore = "needs PyMongo and npm mongodb; run tests/run"]
-fn the_recipes_of_the_readme_run() {
-    let setting = Setting::new();
-    let here = |recipe: String| {
-        assert!(recipe.contains("mongodb://db.example.com/"), "{recipe}");
-        recipe.replace("mongodb://db.example.com/", &setting.server.uri())
-    };
-    let python_script = setting.home.home().join("recipe.py");
-    let work = "print(client.admin.command('connectionStatus')['authInfo']['authenticatedUsers'][0]['user'])";
-    std::fs::write(&python_script, format!("{}\n{work}\n", here(recipe("python")))).unwrap();
-    // Modules are looked for beside the script that imports them.
-    let node_script = node_modules().parent().unwrap().join(format!("recipe-{}.mjs", std::process::id()));
-    let work = "const status = await client.db('admin').command({ connectionStatus: 1 });
-        console.log(status.authInfo.authenticatedUsers[0].user); await client.close();";
-    std::fs::write(&node_script, format!("{}\n{work}\n", here(recipe("js")))).unwrap();
-
-    let script = |interpreter, file: &Path| {
-        let mut command = setting.home.tool(interpreter);
-        command.arg(file).env("PYTHONPATH", python_packages());
-        command
-    };
-    let mut rust = setting.home.tool(example("callback"));
-    rust.arg(setting.server.uri());
-    let before = std::env::var_os("PATH").unwrap();
-    let path = std::iter::once(program().parent().unwrap().to_owned()).chain(std::env::split_paths(&before));
-    let path = std::env::join_paths(path).unwrap();
-    let outputs = [script(python(), &python_script), script(node(), &node_script), rust]
-        .map(|mut command| command.env("PATH", &path).output().unwrap());
-    std::fs::remove_file(&node_script).unwrap();
-    for output in outputs {
-        let (said, errors) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-        assert_eq!(said.trim(), "test/00u-ada", "{errors}");
-    }
-    assert_eq!(setting.server.refusals(), []);
 }

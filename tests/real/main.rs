@@ -23,6 +23,7 @@ mod connect; // a connection string, and what people run under `exec`
 mod device; // sign-in by device code
 mod drivers; // PyMongo and the npm driver with our tokens, and with the test server
 mod mongosh; // MongoDB's shell: with a token file, and with its own login
+mod recipes; // the README's own text, for people and for programs
 mod set_up; // from `setup` to mongosh, by what the commands print
 mod sign_in; // sign in, hand out, renew, sign out
 mod soak; // an hour of renewals in a minute and a half
