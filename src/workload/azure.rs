@@ -162,10 +162,12 @@ fn refused(service: &Service, ask: &Ask<'_>, fault: &Fault) -> Error {
     let error = service.failed(fault);
     match fault {
         Fault::Unavailable { outcome: Outcome::NotSent, .. } => error
-            .because_of(
+            .because_of(if ask.is_for_driver() {
+                "looked nowhere else, as a connection string with `ENVIRONMENT:azure` is for this service alone"
+            } else {
                 "looked for App Service (`IDENTITY_ENDPOINT`), Azure Arc (`IMDS_ENDPOINT`, its agent), \
-                 AKS (`AZURE_FEDERATED_TOKEN_FILE`) and a virtual machine",
-            )
+                 AKS (`AZURE_FEDERATED_TOKEN_FILE`) and a virtual machine"
+            })
             .hint("run this where the identity is; on a virtual machine, check that its firewall lets 169.254.169.254 be reached"),
         Fault::Refused { error: code, .. } if code == "invalid_resource" => error
             .hint("check `resource`: it is the application id URI of the app registration that stands for MongoDB"),

@@ -87,9 +87,11 @@ fn refused(ask: &Ask<'_>, fault: &Fault) -> Error {
     let error = METADATA.failed(fault);
     match fault {
         Fault::Unavailable { outcome: Outcome::NotSent, .. } => error
-            .because_of(
-                "looked for a key (`credentials_file`, `GOOGLE_APPLICATION_CREDENTIALS`) and for the metadata server",
-            )
+            .because_of(if ask.is_for_driver() {
+                "looked nowhere else, as a connection string with `ENVIRONMENT:gcp` is for this server alone"
+            } else {
+                "looked for a key (`credentials_file`, `GOOGLE_APPLICATION_CREDENTIALS`) and for the metadata server"
+            })
             .hint("run this at Google, or name the key of a service account: `--credentials-file FILE`"),
         Fault::Refused { .. } if ask.identity.is_some() => {
             error.hint("check `identity`: it is the e-mail address of an account that this workload has")

@@ -3,10 +3,12 @@
 use serde_json::Value;
 
 use super::{azure, github, google, kubernetes};
+use crate::cases::each;
 use crate::support::cloud::Platform;
 use crate::support::cloud::azure::ManagedIdentity;
 use crate::support::cloud::google::ServiceAccount;
 use crate::support::cloud::place::Place;
+use crate::support::cmd::Sandbox;
 use crate::support::idp::jwt::claims;
 use crate::support::mongod::Refusal;
 
@@ -118,4 +120,22 @@ fn a_hundred_callers_are_one_request() {
     let mut tokens: Vec<String> = running.into_iter().map(|running| running.wait().exits(0).stdout()).collect();
     tokens.dedup();
     assert_eq!((tokens.len(), place.cloud.requests()), (1, 1));
+}
+
+/// A driver would not look for a key, for App Service or for an agent either.
+#[test]
+fn a_driver_s_connection_string_is_for_one_place_and_the_error_says_so() {
+    let nobody = "127.0.0.1:1";
+    let rows = [
+        ("azure", "AZURE_POD_IDENTITY_AUTHORITY_HOST", format!("http://{nobody}")),
+        ("gcp", "GCE_METADATA_HOST", nobody.to_owned()),
+    ];
+    each(rows, |(environment, variable, address)| {
+        let mut sandbox = Sandbox::new();
+        sandbox.env(variable, address);
+        let properties = format!("ENVIRONMENT:{environment},TOKEN_RESOURCE:mongodb");
+        let uri = format!("mongodb://localhost/?authMechanism=MONGODB-OIDC&authMechanismProperties={properties}");
+        let outcome = sandbox.run(["token", &uri]).exits(7).says("looked nowhere else");
+        assert!(!outcome.stderr().contains("AKS") && !outcome.stderr().contains("CREDENTIALS"), "{outcome:?}");
+    });
 }
