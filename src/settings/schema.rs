@@ -52,11 +52,11 @@ impl Setting {
     /// from everywhere.
     ///
     /// # Errors
-    /// For stdin, of which the file knows nothing.
+    /// For stdin: whoever reads the file later has another one.
     pub fn stored<'a>(&self, input: Input<'a>) -> Result<Input<'a>, Reason> {
         Ok(match (self.shape, &input) {
             (Shape::Path, Input::Text(path)) if path == values::STDIN => {
-                return Err("is stdin, which is for the command line alone; name a file".into());
+                return Err("is stdin, which no configuration can hold; name a file".into());
             }
             (Shape::Path, Input::Text(path)) => match std::path::absolute(path.as_ref()) {
                 Ok(full) if full.as_os_str() != path.as_ref() => {

@@ -81,7 +81,7 @@ fn stdin_may_hold_the_secret() {
     program
         .run(["profile", "set", "p", "client_secret_file=-"])
         .exits(2)
-        .says("is stdin, which is for the command line");
+        .says("is stdin, which no configuration can hold");
     program.sandbox.write_config("[profile.p]\nclient_secret_file = '-'\n");
     program.run(["token", "p"]).exits(3).says("`client_secret_file` must be a full path");
 }
