@@ -7,33 +7,20 @@ use crate::error::{Error, Kind, Result};
 use crate::oidc::metadata::ProviderMetadata;
 use crate::settings::edit;
 use crate::settings::schema::{self, Input, Setting};
-use crate::settings::{self, Replaced, Request, SessionKind};
+use crate::settings::{self, PROOF_SETTINGS, Replaced, Request, SESSION_SETTINGS, SessionKind};
 use crate::ui::foreign;
 use crate::ui::report::Row;
 use crate::vendor::recipe::fill;
 
 pub type Change = edit::Change<'static>;
 
-/// What belongs to a provider, beside issuer and client id: of no use, or worse, with another one.
-const PROVIDER_S: [&Setting; 17] = [
-    &schema::KIND,
-    &schema::AUDIENCE,
-    &schema::SCOPE,
-    &schema::RESOURCE,
-    &schema::ID_TOKEN,
-    &schema::AUTH_PARAM,
-    &schema::CLIENT_SECRET_FILE,
-    &schema::CLIENT_SECRET_COMMAND,
-    &schema::CLIENT_KEY_FILE,
-    &schema::CLIENT_CERTIFICATE_FILE,
-    &schema::CLIENT_KEY_ID,
-    &schema::CLIENT_ASSERTION_AUDIENCE,
-    &schema::IDENTITY,
-    &schema::CREDENTIALS_FILE,
-    &schema::IMPERSONATE,
-    &schema::SOURCE_FILE,
-    &schema::SOURCE_COMMAND,
-];
+/// What belongs to a provider, beside issuer and client id: of no use, or worse, with another one. Who signs in stays the
+/// same.
+fn provider_s() -> impl Iterator<Item = &'static Setting> {
+    let kept = [schema::ISSUER.key, schema::CLIENT_ID.key, schema::LOGIN_HINT.key];
+    let session = SESSION_SETTINGS.into_iter().filter(move |setting| !kept.contains(&setting.key));
+    session.chain(PROOF_SETTINGS).chain([&schema::AUTH_PARAM])
+}
 
 /// What a profile is to be for.
 #[derive(Clone, Copy)]
@@ -109,7 +96,7 @@ pub fn changes(name: &str, wanted: Wanted<'_>, request: &Request) -> Result<Vec<
         if !whom.is_client() {
             add(&schema::CLIENT_ID, None);
         }
-        PROVIDER_S.into_iter().for_each(|setting| add(setting, None));
+        provider_s().for_each(|setting| add(setting, None));
     }
     Ok(changes)
 }
