@@ -4,7 +4,7 @@ mod bad_answers;
 #[cfg(unix)]
 mod interactive;
 mod programs;
-mod whole_way;
+pub mod whole_way;
 
 use serde_json::{Value, json};
 
@@ -28,6 +28,26 @@ fn set_up(sandbox: &Sandbox, idp: &Idp, vendor: &str, more: &[&str]) -> Outcome 
 
 fn config(sandbox: &Sandbox) -> Option<String> {
     std::fs::read_to_string(sandbox.config_dir().join("config.toml")).ok()
+}
+
+/// What is printed for MongoDB, in the format `json`.
+fn configuration(stdout: &str) -> Value {
+    let (_, configuration) = stdout.split_once("For MongoDB: json\n").unwrap();
+    let (configuration, _) = configuration.split_once("\n\n").unwrap();
+    serde_json::from_str(configuration).unwrap()
+}
+
+/// That the first command under "Next" prints the configuration that is there already.
+fn prints_the_same(sandbox: &Sandbox, stdout: &str) {
+    let (_, next) = stdout.split_once("\nNext\n").unwrap();
+    let (commands, configuration) = next.split_once("\n\nFor MongoDB: ").unwrap();
+    let (_, configuration) = configuration.split_once('\n').unwrap();
+    let (configuration, _) = configuration.rsplit_once("\nTo be known\n").unwrap();
+    // As a shell joins lines, and then looks for words.
+    let commands = commands.replace("\\\n", "");
+    let words = shlex::split(commands.lines().next().unwrap()).unwrap();
+    let outcome = sandbox.run(&words[1..]).exits(0);
+    assert_eq!(outcome.stdout(), configuration, "{words:?}");
 }
 
 /// The rows of a section, each as its mark and label, for the order and the outcome of checks.
@@ -216,9 +236,7 @@ fn recipes_reach_the_profile_and_the_server() {
             assert_eq!(&shown["settings"][key], value, "{vendor}: {key}");
         }
         let stdout = outcome.stdout();
-        let (_, configuration) = stdout.split_once("For MongoDB: json\n").unwrap();
-        let (configuration, _) = configuration.split_once("\n\n").unwrap();
-        let configuration: Value = serde_json::from_str(configuration).unwrap();
+        let configuration = configuration(&stdout);
         let mut expected = json!({
             "issuer": idp.issuer(), "audience": CLIENT_ID, "clientId": CLIENT_ID, "authNamePrefix": vendor,
         });
@@ -244,16 +262,7 @@ fn the_command_that_is_printed_prints_the_same_configuration() {
     each(table, |(vendor, path, more)| {
         let idp = Idp::start_in(path, |_| {});
         let sandbox = sandbox(&idp);
-        let stdout = set_up(&sandbox, &idp, vendor, &more).exits(0).stdout();
-        let (_, next) = stdout.split_once("\nNext\n").unwrap();
-        let (commands, configuration) = next.split_once("\n\nFor MongoDB: ").unwrap();
-        let (_, configuration) = configuration.split_once('\n').unwrap();
-        let (configuration, _) = configuration.rsplit_once("\nTo be known\n").unwrap();
-        // As a shell joins lines, and then looks for words.
-        let commands = commands.replace("\\\n", "");
-        let words = shlex::split(commands.lines().next().unwrap()).unwrap();
-        let outcome = sandbox.run(&words[1..]).exits(0);
-        assert_eq!(outcome.stdout(), configuration, "{words:?}");
+        prints_the_same(&sandbox, &set_up(&sandbox, &idp, vendor, &more).exits(0).stdout());
     });
 }
 

@@ -7,19 +7,25 @@ use crate::cases::each;
 use crate::support::cloud::github::Actions;
 use crate::support::cloud::place::{AUDIENCE, Place, program};
 use crate::support::cloud::{Cloud, Minter};
+use crate::support::cmd::Sandbox;
 use crate::support::idp::jwt::claims;
 use crate::support::idp::{Answer, Idp, Reply};
+
+/// What the runner gives the steps of a job that may have tokens.
+pub(super) fn in_a_job(sandbox: &mut Sandbox, cloud: &Cloud<Actions>) {
+    let mut request_token = String::new();
+    cloud.change(|actions| request_token = actions.request_token.clone());
+    sandbox
+        .env("ACTIONS_ID_TOKEN_REQUEST_URL", cloud.url(Actions::PATH))
+        .env("ACTIONS_ID_TOKEN_REQUEST_TOKEN", request_token);
+}
 
 pub(super) fn job() -> Place<Actions> {
     let idp = Idp::start();
     let cloud = Cloud::start(Actions::new(Minter::of(&idp)));
     let mut sandbox = program(&idp, "github-actions");
-    let mut request_token = String::new();
-    cloud.change(|actions| request_token = actions.request_token.clone());
-    sandbox
-        .env("MDB_LOGIN_AUDIENCE", AUDIENCE)
-        .env("ACTIONS_ID_TOKEN_REQUEST_URL", cloud.url(Actions::PATH))
-        .env("ACTIONS_ID_TOKEN_REQUEST_TOKEN", request_token);
+    sandbox.env("MDB_LOGIN_AUDIENCE", AUDIENCE);
+    in_a_job(&mut sandbox, &cloud);
     Place { idp, cloud, sandbox }
 }
 

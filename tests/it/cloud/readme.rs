@@ -2,6 +2,8 @@
 
 use serde_json::{Value, json};
 
+use super::github::in_a_job;
+use super::set_up::sandbox;
 use crate::support::cloud::azure::{Imds, ManagedIdentity};
 use crate::support::cloud::github::Actions;
 use crate::support::cloud::google::Metadata;
@@ -60,12 +62,6 @@ fn run(sandbox: &Sandbox, command: &str, replaced: &[(&str, &str)]) -> Outcome {
 fn token(sandbox: &Sandbox, commands: &[String], replaced: &[(&str, &str)]) -> Value {
     let outcome = run(sandbox, commands.last().unwrap(), replaced);
     crate::support::idp::jwt::claims(outcome.stdout().trim_end())
-}
-
-fn sandbox() -> Sandbox {
-    let mut sandbox = Sandbox::new();
-    sandbox.env("MDB_LOGIN_HTTP_TIMEOUT", "20s");
-    sandbox
 }
 
 #[test]
@@ -169,11 +165,7 @@ fn a_job(commands: &[String]) {
     let idp = Idp::start();
     let cloud = Cloud::start(Actions::new(Minter::of(&idp)));
     let mut sandbox = sandbox();
-    let mut request_token = String::new();
-    cloud.change(|actions| request_token = actions.request_token.clone());
-    sandbox
-        .env("ACTIONS_ID_TOKEN_REQUEST_URL", cloud.url(Actions::PATH))
-        .env("ACTIONS_ID_TOKEN_REQUEST_TOKEN", request_token);
+    in_a_job(&mut sandbox, &cloud);
     assert_eq!(token(&sandbox, commands, &[])["aud"], "mongodb://orders");
 }
 

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
+use super::github::in_a_job;
+use crate::setup::whole_way::server_with;
 use crate::support::cloud::azure::{AppService, Imds, ManagedIdentity};
 use crate::support::cloud::github::Actions;
 use crate::support::cloud::google::{Metadata, ServiceAccount};
@@ -12,16 +14,9 @@ use crate::support::cloud::{Cloud, Minter};
 use crate::support::cmd::Sandbox;
 use crate::support::idp::tls::Authority;
 use crate::support::idp::{Client, ClientAuth, Idp, Minting, Patch};
-use crate::support::mongod::{Mongod, Role};
 
 const APPLICATION: &str = "66666666-7777-8888-9999-000000000000";
 const AUDIENCE: &str = "mongodb://orders";
-
-/// The name in a command of mongosh, which is a string of JSON.
-fn created(commands: &str, what: &str) -> String {
-    let line = commands.lines().find_map(|line| line.trim().strip_prefix(&format!("{what}: "))).unwrap();
-    serde_json::from_str(line.strip_suffix(',').unwrap()).unwrap()
-}
 
 /// Sets up, starts a server from the very file that is printed, creates whom `name` says, and gets in. `inspect` has to
 /// predict from the file who the program is. `set_up` is the command as far as it is the platform's.
@@ -41,15 +36,7 @@ fn gets_in(sandbox: &Sandbox, set_up: &[&str], name: [&str; 2], user: &str) {
     assert!(checked.contains("programs with tokens of") && !checked.contains("warn"), "{checked}");
     let roles = [&config[..], &["--format", "roles", "--grant", "readWrite@app"], &name].concat();
     let commands = sandbox.run(roles).exits(0).stdout();
-    let server = Mongod::start_from_config(&file, |behaviour| {
-        if name[0] == "--group" {
-            behaviour.roles = vec![Role::new(&created(&commands, "role"), &Role::EVERYTHING)];
-        } else {
-            behaviour.roles = vec![Role::new("readWrite", &Role::EVERYTHING)];
-            behaviour.users = [(created(&commands, "user"), vec!["readWrite".to_owned()])].into();
-        }
-    })
-    .unwrap();
+    let server = server_with(&file, &name, &commands);
 
     let object =
         |arguments: &[&str]| -> Value { serde_json::from_slice(&sandbox.run(arguments).exits(0).stdout).unwrap() };
@@ -86,7 +73,7 @@ fn tenant() -> Idp {
     Idp::start_in("/{}/v2.0", |_| {})
 }
 
-fn sandbox() -> Sandbox {
+pub(super) fn sandbox() -> Sandbox {
     let mut sandbox = Sandbox::new();
     sandbox.env("MDB_LOGIN_HTTP_TIMEOUT", "20s");
     sandbox
@@ -216,11 +203,7 @@ fn a_job_of_github_s() {
     let idp = Idp::start();
     let cloud = Cloud::start(Actions::new(Minter::of(&idp)));
     let mut sandbox = sandbox();
-    let mut request_token = String::new();
-    cloud.change(|actions| request_token = actions.request_token.clone());
-    sandbox
-        .env("ACTIONS_ID_TOKEN_REQUEST_URL", cloud.url(Actions::PATH))
-        .env("ACTIONS_ID_TOKEN_REQUEST_TOKEN", request_token);
+    in_a_job(&mut sandbox, &cloud);
     let subject = "repo:octo-org/octo-repo:ref:refs/heads/main";
     let set_up = ["github", "--issuer", idp.issuer(), "--audience", AUDIENCE];
     gets_in(&sandbox, &set_up, ["--user", subject], subject);

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{config, sandbox};
+use super::{config, configuration, prints_the_same, sandbox};
 use crate::cases::each;
 use crate::support::cmd::{Outcome, Sandbox, assert_text};
 use crate::support::idp::{Answer, Endpoint, Idp, Reply};
@@ -222,10 +222,7 @@ fn recipes_reach_the_profile_and_the_server() {
             assert_eq!(&shown["settings"][key], value, "{vendor}: {key}");
         }
         let audience = &shown["settings"]["audience"];
-        let stdout = outcome.stdout();
-        let (_, configuration) = stdout.split_once("For MongoDB: json\n").unwrap();
-        let (configuration, _) = configuration.split_once("\n\n").unwrap();
-        let configuration: Value = serde_json::from_str(configuration).unwrap();
+        let configuration = configuration(&outcome.stdout());
         let mut expected = json!({
             "issuer": idp.issuer(), "audience": audience, "authNamePrefix": vendor, "supportsHumanFlows": false,
         });
@@ -250,15 +247,7 @@ fn the_command_that_is_printed_prints_the_same_configuration() {
     each(table, |(vendor, path, more)| {
         let idp = Idp::start_in(path, |_| {});
         let sandbox = sandbox(&idp);
-        let stdout = set_up(&sandbox, &idp, vendor, &more).exits(0).stdout();
-        let (_, next) = stdout.split_once("\nNext\n").unwrap();
-        let (commands, configuration) = next.split_once("\n\nFor MongoDB: ").unwrap();
-        let (_, configuration) = configuration.split_once('\n').unwrap();
-        let (configuration, _) = configuration.rsplit_once("\nTo be known\n").unwrap();
-        let commands = commands.replace("\\\n", "");
-        let words = shlex::split(commands.lines().next().unwrap()).unwrap();
-        let outcome = sandbox.run(&words[1..]).exits(0);
-        assert_eq!(outcome.stdout(), configuration, "{words:?}");
+        prints_the_same(&sandbox, &set_up(&sandbox, &idp, vendor, &more).exits(0).stdout());
     });
 }
 

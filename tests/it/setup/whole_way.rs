@@ -14,6 +14,20 @@ fn created(commands: &str, what: &str) -> String {
     serde_json::from_str(line.strip_suffix(',').unwrap()).unwrap()
 }
 
+/// A server from the very file that is printed, with the role or the user that `commands` create: `name` is the flag that
+/// has said which.
+pub fn server_with(file: &str, name: &[&str], commands: &str) -> Mongod {
+    Mongod::start_from_config(file, |behaviour| {
+        if name[0] == "--group" {
+            behaviour.roles = vec![Role::new(&created(commands, "role"), &Role::EVERYTHING)];
+        } else {
+            behaviour.roles = vec![Role::new("readWrite", &Role::EVERYTHING)];
+            behaviour.users = [(created(commands, "user"), vec!["readWrite".to_owned()])].into();
+        }
+    })
+    .unwrap()
+}
+
 /// Sets up, starts a server from the very file that is printed, creates whom `name` says, signs ada in, and gives
 /// who that makes her at the server, with her roles. `inspect` has to predict both from the file.
 fn ada_at_the_server(by: &[&str], name: &[&str]) -> (String, Value) {
@@ -27,15 +41,7 @@ fn ada_at_the_server(by: &[&str], name: &[&str]) -> (String, Value) {
     let file = sandbox.run(&config).exits(0).stdout();
     let roles = [&config[..], &["--format", "roles", "--grant", "readWrite@app"], name].concat();
     let commands = sandbox.run(roles).exits(0).stdout();
-    let server = Mongod::start_from_config(&file, |behaviour| {
-        if name[0] == "--group" {
-            behaviour.roles = vec![Role::new(&created(&commands, "role"), &Role::EVERYTHING)];
-        } else {
-            behaviour.roles = vec![Role::new("readWrite", &Role::EVERYTHING)];
-            behaviour.users = [(created(&commands, "user"), vec!["readWrite".to_owned()])].into();
-        }
-    })
-    .unwrap();
+    let server = server_with(&file, name, &commands);
 
     let mut login = sandbox.spawn(["login", "prod", "--no-browser"]);
     Browser::new().open(&login.start_url());
