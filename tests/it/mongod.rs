@@ -4,6 +4,7 @@
 pub mod client;
 mod commands;
 mod configuration;
+mod hello;
 pub mod keys;
 mod sign_in;
 mod token;

@@ -13,6 +13,7 @@ mod commands;
 mod configuration;
 mod data;
 mod failure;
+mod hello;
 mod json;
 mod jwks;
 mod refusal;

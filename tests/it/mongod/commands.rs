@@ -4,7 +4,7 @@ use bson::{Bson, Document, doc};
 
 use super::client::Client;
 use super::{Setting, verdict};
-use crate::support::mongod::{Release, Role};
+use crate::support::mongod::Role;
 
 fn first_batch(answer: &Document) -> Vec<Document> {
     assert_eq!(verdict(answer), "ok");
@@ -53,29 +53,6 @@ fn a_role_allows_what_it_says_and_one_that_does_not_exist_nothing() {
     let refused = "13 Unauthorized: not authorized on test to execute command find";
     assert_eq!(verdict(&client.run("test", doc! { "find": "c" })), refused);
     assert_eq!(privileges(&mut client), []);
-}
-
-#[test]
-fn hello_tells_what_the_server_is() {
-    let setting = Setting::with(|_, behaviour| behaviour.release = Release::Seven);
-    let mut client = setting.client();
-    let answer = client.run("admin", doc! { "hello": 1, "helloOk": true, "saslSupportedMechs": "$external.ada" });
-    assert_eq!(answer.get_i32("maxWireVersion").unwrap(), 21);
-    assert!(answer.get_bool("isWritablePrimary").unwrap() && answer.get_bool("helloOk").unwrap());
-    let mechanisms: Vec<_> = answer.get_array("saslSupportedMechs").unwrap().iter().filter_map(Bson::as_str).collect();
-    assert_eq!(mechanisms, ["MONGODB-OIDC", "SCRAM-SHA-256"]);
-    assert_eq!((answer.get("topologyVersion"), answer.get("setName")), (None, None));
-    let build = client.run("admin", doc! { "buildInfo": 1 });
-    assert_eq!(build.get_str("version").unwrap(), "7.0.16");
-
-    setting.server.change(|behaviour| {
-        behaviour.release = Release::Six;
-        behaviour.replica_set = Some("rs0".into());
-    });
-    let answer = client.run("admin", doc! { "isMaster": 1 });
-    let me = setting.server.address().to_string();
-    assert_eq!((answer.get_i32("maxWireVersion").unwrap(), answer.get_bool("ismaster").unwrap()), (17, true));
-    assert_eq!((answer.get_str("setName").unwrap(), answer.get_str("primary").unwrap()), ("rs0", me.as_str()));
 }
 
 #[test]

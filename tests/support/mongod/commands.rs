@@ -3,18 +3,19 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use bson::{Bson, DateTime, Document, doc};
+use bson::{Bson, Document, doc};
 
 use super::answer::Answer;
 use super::authentication::{self, User};
 use super::behaviour::{Behaviour, MONGODB_OIDC};
 use super::failure::{
-    BAD_VALUE, COMMAND_NOT_FOUND, CURSOR_NOT_FOUND, Failure, INVALID_OPTIONS, MISSING_FIELD, OPERATION_FAILED,
+    COMMAND_NOT_FOUND, CURSOR_NOT_FOUND, Failure, INVALID_OPTIONS, MISSING_FIELD, OPERATION_FAILED,
     REAUTHENTICATION_REQUIRED, UNAUTHORIZED, UNSUPPORTED_OP_QUERY_COMMAND,
 };
+use super::hello;
 use super::jwks::KeySets;
 use super::server::Connection;
-use super::wire::{Kind, MESSAGE_MAX, Request};
+use super::wire::{Kind, Request};
 
 /// What goes back for a command.
 pub(super) enum Reply {
@@ -36,7 +37,7 @@ enum Needs {
 
 /// Carries out a command, or what the test has ordered in its place.
 pub(super) fn answer(connection: &mut Connection, request: &Request) -> Reply {
-    let name = request.body.keys().next().map_or("", String::as_str);
+    let name = request.name();
     let ordered = {
         let mut state = connection.shared.state();
         *state.commands.entry(name.to_owned()).or_default() += 1;
@@ -67,7 +68,7 @@ pub(super) fn answer(connection: &mut Connection, request: &Request) -> Reply {
 
 fn carry_out(connection: &mut Connection, name: &str, request: &Request) -> Result<Document, Failure> {
     let command = &request.body;
-    if request.kind == Kind::Query && !matches!(name, "hello" | "isMaster" | "ismaster") {
+    if request.kind == Kind::Query && !hello::is(name) {
         let message = format!("Unsupported OP_QUERY command: {name}. The client driver may require an upgrade.");
         return Err(Failure::new(UNSUPPORTED_OP_QUERY_COMMAND, message));
     }
@@ -96,7 +97,7 @@ fn carry_out(connection: &mut Connection, name: &str, request: &Request) -> Resu
         }
     }
     match name {
-        "hello" | "isMaster" | "ismaster" => hello(connection, &behaviour, name, command),
+        _ if hello::is(name) => hello::answer(connection, &behaviour, name, request),
         "saslStart" => authentication::start(connection, &behaviour, database, command),
         "saslContinue" => authentication::proceed(connection, &behaviour, command),
         "logout" => {
@@ -134,8 +135,9 @@ fn unknown(name: &str) -> Failure {
 
 fn needs(name: &str, database: &str) -> Result<Needs, Failure> {
     let needs = match name {
-        "hello" | "isMaster" | "ismaster" | "saslStart" | "saslContinue" | "logout" | "connectionStatus"
-        | "buildInfo" | "buildinfo" | "ping" | "endSessions" => Needs::Nothing,
+        _ if hello::is(name) => Needs::Nothing,
+        "saslStart" | "saslContinue" | "logout" | "connectionStatus" | "buildInfo" | "buildinfo" | "ping"
+        | "endSessions" => Needs::Nothing,
         "getMore" | "killCursors" => Needs::Authentication,
         "getParameter" => Needs::Action("getParameter"),
         "getLog" => Needs::Action("getLog"),
@@ -159,66 +161,6 @@ fn needs(name: &str, database: &str) -> Result<Needs, Failure> {
 fn actions<'a>(behaviour: &'a Behaviour, user: &User) -> Vec<&'a str> {
     let granted = behaviour.roles.iter().filter(|role| user.roles.contains(&role.name));
     granted.flat_map(|role| role.actions.iter().map(String::as_str)).collect()
-}
-
-fn hello(
-    connection: &mut Connection,
-    behaviour: &Behaviour,
-    name: &str,
-    command: &Document,
-) -> Result<Document, Failure> {
-    if let Some(client) = command.get("client") {
-        check_client(client)?;
-    }
-    let primary = if name == "hello" { "isWritablePrimary" } else { "ismaster" };
-    let mut answer = doc! {
-        primary: true,
-        "maxBsonObjectSize": 16 * 1024 * 1024,
-        "maxMessageSizeBytes": MESSAGE_MAX,
-        "maxWriteBatchSize": 100_000,
-        "localTime": DateTime::now(),
-        "logicalSessionTimeoutMinutes": 30,
-        "connectionId": connection.number,
-        "minWireVersion": 0,
-        "maxWireVersion": behaviour.release.max_wire_version(),
-        "readOnly": false,
-    };
-    if command.get_bool("helloOk").unwrap_or_default() {
-        answer.insert("helloOk", true);
-    }
-    if let Some(set) = &behaviour.replica_set {
-        let me = connection.shared.address.to_string();
-        let hosts: Vec<&String> = std::iter::once(&me).chain(&behaviour.members).collect();
-        answer.extend(doc! {
-            "setName": set, "setVersion": 1, "secondary": false,
-            "hosts": hosts, "arbiters": behaviour.arbiters.clone(), "me": &me, "primary": &me,
-        });
-    }
-    if command.contains_key("saslSupportedMechs") {
-        answer.insert("saslSupportedMechs", behaviour.mechanisms.clone());
-    }
-    if let Ok(sasl) = command.get_document("speculativeAuthenticate") {
-        let database = sasl.get_str("db").unwrap_or_default();
-        // A refusal is left out, and the client goes the ordinary way.
-        if let Ok(step) = authentication::start(connection, behaviour, database, sasl) {
-            answer.insert("speculativeAuthenticate", step);
-        }
-    }
-    Ok(answer)
-}
-
-/// What the handshake specification wants of client metadata.
-fn check_client(client: &Bson) -> Result<(), Failure> {
-    let refuse = |why: &str| Err(Failure::new(BAD_VALUE, why));
-    let Some(client) = client.as_document() else { return refuse("the client metadata are no document") };
-    if client.to_vec().is_ok_and(|bytes| bytes.len() > 512) {
-        return refuse("the client metadata document must be less than or equal to 512 bytes");
-    }
-    let text = |part: &str, field: &str| client.get_document(part).is_ok_and(|part| part.get_str(field).is_ok());
-    if !(text("driver", "name") && text("driver", "version") && text("os", "type")) {
-        return refuse("the client metadata lack driver.name, driver.version or os.type");
-    }
-    Ok(())
 }
 
 fn connection_status(connection: &Connection, behaviour: &Behaviour, command: &Document) -> Document {

@@ -23,8 +23,12 @@ pub(super) const OPERATION_FAILED: i32 = 96;
 pub(super) const MECHANISM_UNAVAILABLE: i32 = 334;
 pub(super) const UNSUPPORTED_OP_QUERY_COMMAND: i32 = 352;
 pub(super) const REAUTHENTICATION_REQUIRED: i32 = 391;
+pub(super) const AWAIT_TIME_WITHOUT_VERSION: i32 = 31368;
+pub(super) const NEGATIVE_COUNTER: i32 = 31372;
 pub(super) const UNRECOGNIZED_STAGE: i32 = 40324;
 pub(super) const MISSING_FIELD: i32 = 40414;
+pub(super) const EXHAUST_WITHOUT_AWAIT_TIME: i32 = 51756;
+pub(super) const VERSION_OF_THE_FUTURE: i32 = 51764;
 
 impl Failure {
     pub fn new(code: i32, message: impl Into<String>) -> Self {

@@ -1,10 +1,11 @@
 //! Connections: taken, perhaps wrapped in TLS, and served by a thread each.
 
-use std::io::{self, Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use bson::oid::ObjectId;
 use rustls::{ServerConnection, StreamOwned};
 
 use super::authentication::Session;
@@ -12,11 +13,13 @@ use super::behaviour::{Behaviour, Manner};
 use super::commands::{self, Reply};
 use super::jwks::KeySets;
 use super::state::State;
-use super::{certificate, wire};
+use super::{certificate, hello, wire};
 
 /// Everything that the connections and the test share.
 pub(super) struct Shared {
     pub address: SocketAddr,
+    /// Which process this is, for clients that wait for a change.
+    pub process: ObjectId,
     behaviour: Mutex<Behaviour>,
     state: Mutex<State>,
     keys: Mutex<KeySets>,
@@ -24,7 +27,8 @@ pub(super) struct Shared {
 
 impl Shared {
     pub fn new(address: SocketAddr, behaviour: Behaviour) -> Self {
-        Self { address, behaviour: Mutex::new(behaviour), state: Mutex::default(), keys: Mutex::default() }
+        let behaviour = Mutex::new(behaviour);
+        Self { address, process: ObjectId::new(), behaviour, state: Mutex::default(), keys: Mutex::default() }
     }
 
     // A test that panics while it holds a lock must not make every other thread panic for it.
@@ -101,15 +105,16 @@ fn take(shared: &Arc<Shared>, number: i32, mut stream: &TcpStream) -> io::Result
     }
     let connection = Connection { shared: Arc::clone(shared), number, session: Session::default() };
     match tls {
-        None => converse(connection, stream),
+        None => converse(connection, stream, stream),
         Some(names) => {
             let tls = ServerConnection::new(certificate::server(&names)).map_err(io::Error::other)?;
-            converse(connection, StreamOwned::new(tls, stream))
+            converse(connection, StreamOwned::new(tls, stream), stream)
         }
     }
 }
 
-fn converse(mut connection: Connection, mut stream: impl Read + Write) -> io::Result<()> {
+/// `socket` is what carries `stream`.
+fn converse(mut connection: Connection, mut stream: impl Read + Write, socket: &TcpStream) -> io::Result<()> {
     loop {
         let is_stranger = connection.session.user().is_none();
         let max = if is_stranger { wire::MESSAGE_MAX_OF_STRANGERS } else { wire::MESSAGE_MAX };
@@ -118,15 +123,37 @@ fn converse(mut connection: Connection, mut stream: impl Read + Write) -> io::Re
         if let Manner::Slow(pause) = manner {
             std::thread::sleep(pause);
         }
-        match commands::answer(&mut connection, &request) {
-            Reply::Document(answer) => wire::write(&mut stream, &request, &answer)?,
-            Reply::Bytes(bytes) => {
-                stream.write_all(&bytes)?;
-                return stream.flush();
+        let mut more = true;
+        while more {
+            let waits = hello::waits(&connection.shared, &request);
+            let undisturbed = waits.map(|pause| silent_for(socket, pause)).transpose()?;
+            match commands::answer(&mut connection, &request) {
+                Reply::Document(answer) => {
+                    let good = answer.get_f64("ok").is_ok_and(|ok| ok == 1.0);
+                    more = good && request.kind == wire::Kind::Exhaust && undisturbed == Some(true);
+                    wire::write(&mut stream, &request, &answer, more)?;
+                }
+                Reply::Bytes(bytes) => {
+                    stream.write_all(&bytes)?;
+                    return stream.flush();
+                }
+                Reply::Silence => more = false,
+                Reply::Close => return Ok(()),
             }
-            Reply::Silence => {}
-            Reply::Close => return Ok(()),
         }
+    }
+}
+
+/// Waits for as long as nothing comes from the client, not even the end; `false` if something did.
+fn silent_for(socket: &TcpStream, pause: Duration) -> io::Result<bool> {
+    // None at all would be no limit.
+    socket.set_read_timeout(Some(pause.max(Duration::from_millis(1))))?;
+    let heard = socket.peek(&mut [0]);
+    socket.set_read_timeout(None)?;
+    match heard {
+        Ok(_) => Ok(false),
+        Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => Ok(true),
+        Err(error) => Err(error),
     }
 }
 

@@ -13,6 +13,7 @@ const OP_MSG: i32 = 2013;
 /// OP_MSG's flags. An unknown one among the lower 16 has to be refused.
 const CHECKSUM_PRESENT: u32 = 1;
 const MORE_TO_COME: u32 = 1 << 1;
+const EXHAUST_ALLOWED: u32 = 1 << 16;
 const KNOWN_REQUIRED: u32 = CHECKSUM_PRESENT | MORE_TO_COME;
 
 /// `maxMessageSizeBytes` of hello.
@@ -29,9 +30,18 @@ pub(super) struct Request {
     pub body: Document,
 }
 
+impl Request {
+    /// The command's name.
+    pub fn name(&self) -> &str {
+        self.body.keys().next().map_or("", String::as_str)
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Message,
+    /// `exhaustAllowed`: the client takes several answers, each of which says whether another one comes.
+    Exhaust,
     /// `moreToCome`: the client does not want to hear of it.
     Unanswered,
     /// OP_QUERY on a `$cmd` collection.
@@ -66,12 +76,15 @@ pub(super) fn read(stream: &mut impl Read, max: i32) -> io::Result<Option<Reques
     Ok(Some(Request { id, kind, body }))
 }
 
-/// Writes the answer to `request`, in the form in which that came.
-pub(super) fn write(stream: &mut impl Write, request: &Request, answer: &Document) -> io::Result<()> {
+/// Writes an answer to `request`, in the form in which that came; `more` if it is not the last one.
+pub(super) fn write(stream: &mut impl Write, request: &Request, answer: &Document, more: bool) -> io::Result<()> {
     let (opcode, mut body) = match request.kind {
         Kind::Unanswered => return Ok(()),
-        // No flags, one section of kind 0.
-        Kind::Message => (OP_MSG, vec![0; 5]),
+        // Flags, one section of kind 0.
+        Kind::Message | Kind::Exhaust => {
+            let flags = if more { MORE_TO_COME } else { 0 };
+            (OP_MSG, [&flags.to_le_bytes()[..], &[0]].concat())
+        }
         // Flags (AwaitCapable, as always), cursor id, starting from, one document.
         Kind::Query => {
             let head = [&8_i32.to_le_bytes()[..], &0_i64.to_le_bytes(), &0_i32.to_le_bytes(), &1_i32.to_le_bytes()];
@@ -81,6 +94,7 @@ pub(super) fn write(stream: &mut impl Write, request: &Request, answer: &Documen
     answer.to_writer(&mut body).map_err(io::Error::other)?;
     let length = i32::try_from(16 + body.len()).map_err(io::Error::other)?;
     let mut bytes = Vec::with_capacity(16 + body.len());
+    // Each answer of several is to the one before it, which the same id says as well.
     for field in [length, request.id, request.id, opcode] {
         bytes.extend_from_slice(&field.to_le_bytes());
     }
@@ -113,7 +127,11 @@ fn message(body: &[u8]) -> io::Result<(Kind, Document)> {
             return Err(broken("an argument that is there twice"));
         }
     }
-    let kind = if flags & MORE_TO_COME == 0 { Kind::Message } else { Kind::Unanswered };
+    let kind = match (flags & MORE_TO_COME, flags & EXHAUST_ALLOWED) {
+        (0, 0) => Kind::Message,
+        (0, _) => Kind::Exhaust,
+        _ => Kind::Unanswered,
+    };
     Ok((kind, command))
 }
 
