@@ -16,7 +16,8 @@ use mongodb::event::EventHandler;
 use mongodb::event::sdam::SdamEvent;
 use mongodb::options::oidc::{Callback, CallbackContext, IdpServerResponse};
 use mongodb::options::{
-    AuthMechanism, ClientOptions, Credential, DriverInfo, ReadPreference, SelectionCriteria, ServerAddress, Tls,
+    AuthMechanism, ClientOptions, Credential, DriverInfo, ReadPreference, SelectionCriteria, ServerAddress,
+    ServerMonitoringMode, Tls,
 };
 use tempfile::NamedTempFile;
 use tokio::sync::Notify;
@@ -235,6 +236,9 @@ impl Target<'_> {
         options.connect_timeout = Some(self.timeout);
         options.server_selection_timeout = Some(self.timeout);
         options.retry_reads = Some(false);
+        // The conversation is over before the first change: otherwise a third connection would open, and shake hands, to
+        // measure how far away the server is.
+        options.server_monitoring_mode = Some(ServerMonitoringMode::Poll);
         Ok(options)
     }
 

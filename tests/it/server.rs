@@ -247,6 +247,7 @@ fn verify_says_who_the_session_is_at_the_server() {
     let mut sandbox = sandbox();
     sandbox.hide(idp.issuer(), "[ISSUER]");
     sign_in(&mut sandbox, &server, &["--trust-server"]).exits(0);
+    let before = server.counters().connections;
     sandbox.run(["verify", &server.uri()]).is("
         exit 0
         --- stdout
@@ -255,6 +256,8 @@ fn verify_says_who_the_session_is_at_the_server() {
         roles   test/dba at admin
         token   valid for 2 days
     ");
+    // One to find out what the server is, one to sign in.
+    assert_eq!(server.counters().connections - before, 2);
     let object = object(&sandbox.run(["verify", &server.uri(), "--privileges", "--json"]).exits(0));
     assert_eq!((object["schema"].as_u64(), object["user"].as_str()), (Some(1), Some("test/00u-ada")));
     assert_eq!(object["roles"][0], json!({ "role": "test/dba", "db": "admin" }));
