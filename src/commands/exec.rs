@@ -13,7 +13,7 @@ use crate::mongo::hosts;
 use crate::mongo::uri::Uri;
 use crate::secret::source::Source;
 use crate::session::{Freshness, Session, meant, server};
-use crate::settings::{Settings, schema};
+use crate::settings::{Origin, Settings, schema};
 use crate::ui::{Ui, foreign};
 
 pub fn run(args: &ExecArgs, global: &GlobalArgs, ui: &Ui) -> Result<ExitCode> {
@@ -77,7 +77,10 @@ fn plan(args: &ExecArgs, settings: &Settings, command: Command, ui: &Ui) -> Resu
     let way = way(args, settings, &command)?;
     let Command { program, args: mut rest, found } = command;
     judge(settings, &program, &rest, &found)?;
-    let ready = |uri: &Uri| if way == Way::Mongosh { uri.with_mechanism() } else { uri.for_token_file() };
+    let ready = |uri: &Uri| {
+        let uri = if way == Way::Mongosh { uri.with_mechanism() } else { uri.for_token_file() };
+        if settings.insecure_server { uri } else { uri.staying() }
+    };
     for Found { uri, .. } in &found {
         if let (Some(user), Way::K8s | Way::File) = (uri.user(), way) {
             let user = foreign(&user);
@@ -134,9 +137,20 @@ fn judge(settings: &Settings, program: &OsString, args: &[OsString], found: &[Fo
                 .hint("or name no session, and the program gets those of the cloud"));
         }
         server::check_hosts(settings, uri)?;
+        hosts::check_members(uri, server::trust_of(settings))?;
     }
     let flags = arguments::flags(program, args);
     hosts::check_flags(&flags.hosts, flags.tls, flags.unsafe_flag.as_deref(), server::trust_of(settings))?;
+    // What the profile trusts was said with other commands in mind.
+    let is_trusted_now = matches!(settings.origin(schema::ALLOWED_HOST.key), Origin::Flag(_));
+    if let Some(hidden) = arguments::hidden(program, args, found).filter(|_| !is_trusted_now) {
+        let program = foreign(&program.to_string_lossy());
+        return Err(Error::new(
+            Kind::Usage,
+            format!("`{program}` {hidden}, so nobody can see where it would send your token"),
+        )
+        .hint("if you know the host that it connects to, say that you trust it: `--trust-host HOST`"));
+    }
     if !uris.is_empty() || !flags.hosts.is_empty() || !settings.allowed_hosts.is_empty() {
         return Ok(());
     }

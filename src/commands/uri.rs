@@ -8,7 +8,7 @@ use crate::ui::Ui;
 
 pub fn run(text: &str, ui: &Ui) -> Result<()> {
     let uri = Uri::parse(text).map_err(|reason| Error::new(Kind::Usage, format!("the connection string {reason}")))?;
-    let ready = uri.for_token_file();
+    let ready = uri.for_token_file().staying();
     if let Some(user) = uri.user() {
         let user = crate::ui::foreign(&user);
         ui.note(format!("the user name `{user}` is left out: drivers refuse one beside `ENVIRONMENT:k8s`"));

@@ -62,6 +62,17 @@ pub fn check(uri: &Uri, hosts: &[String], trust: Trust<'_>) -> Result<()> {
         .hint("if it must be so, set `insecure_server = true` in the profile, or `MDB_LOGIN_INSECURE_SERVER=true`"))
 }
 
+/// That a program which connects as `uri` says is not led on by the server, to hosts that nobody has judged.
+pub fn check_members(uri: &Uri, trust: Trust<'_>) -> Result<()> {
+    if trust.insecure || !uri.leads_on() {
+        return Ok(());
+    }
+    Err(Error::new(Kind::RuleBroken, "without encryption, the server could send the program and its token anywhere")
+        .because_of("drivers connect to all hosts that a replica set names as its members")
+        .hint("connect to one of them: one host, `directConnection=true`, no `replicaSet`")
+        .hint("or add `tls=true` to the connection string"))
+}
+
 fn refuse_strangers(hosts: &[String], trust: Trust<'_>) -> Result<()> {
     let Some(host) = hosts.iter().find(|host| !is_allowed(host, trust.hosts)) else { return Ok(()) };
     // As a pattern has it: in brackets a shell would look for files.

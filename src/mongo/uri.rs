@@ -18,6 +18,26 @@ const SRV: &str = "mongodb+srv://";
 /// Options that switch the verification of the server's certificate off, wholly or in part.
 const UNVERIFIED: &[&str] = &["tlsinsecure", "tlsallowinvalidcertificates", "tlsallowinvalidhostnames"];
 
+/// Options of single drivers that choose whom they believe to be the server, or bring secrets along. What the specification
+/// has for it, all drivers read in one way. With these belongs everything that begins with `ssl`: `sslInsecure`,
+/// `sslVerifyCertificate`, `sslInvalidHostNameAllowed`, …
+const OF_ONE_DRIVER: &[&str] = &[
+    "servername",
+    "ca",
+    "cert",
+    "key",
+    "pfx",
+    "crl",
+    "passphrase",
+    "checkserveridentity",
+    "rejectunauthorized",
+    "securecontext",
+    "secureprotocol",
+    "session",
+    "srvallowedhostssuffix",
+    "srvhostvalidator",
+];
+
 /// Whether a text is a connection string, rather than the name of a profile or any other word.
 pub fn is_connection_string(text: &str) -> bool {
     text.starts_with(STANDARD) || text.starts_with(SRV)
@@ -129,6 +149,10 @@ impl Uri {
     fn check_plain(&self) -> Result<(), String> {
         for (index, (name, value)) in self.options.iter().enumerate() {
             let lower = name.to_ascii_lowercase();
+            if OF_ONE_DRIVER.contains(&lower.as_str()) || (lower.starts_with("ssl") && lower != "ssl") {
+                let name = foreign(name);
+                return Err(format!("has `{name}`, by which some drivers trust other servers: use the options `tls…`"));
+            }
             let is_switch = matches!(lower.as_str(), "tls" | "ssl") || UNVERIFIED.contains(&lower.as_str());
             if is_switch && value != "true" && value != "false" {
                 return Err(format!("has `{}`, which must be `true` or `false`", foreign(name)));
@@ -236,6 +260,26 @@ impl Uri {
         uri.set("authSource", "%24external");
         uri.set("authMechanismProperties", "ENVIRONMENT:k8s");
         uri
+    }
+
+    /// The same, but that a driver goes nowhere else: without TLS it would follow, unprotected, whatever hosts the server
+    /// names as members of its replica set. Behind a tunnel those are not even there.
+    pub fn staying(&self) -> Self {
+        let mut uri = self.clone();
+        let is_said = ["directConnection", "loadBalanced"].iter().any(|name| uri.option(name).is_some());
+        if uri.protection() == Protection::None && !is_said && !uri.leads_on() {
+            uri.set("directConnection", "true");
+        }
+        uri
+    }
+
+    /// Whether a driver would go on to hosts that the server names and nobody has proved, although [`Self::staying`] asks
+    /// for nothing like that.
+    pub fn leads_on(&self) -> bool {
+        let is = |name: &str, wanted: &str| self.option(name).is_some_and(|value| value == wanted);
+        let several = self.hosts.len() > 1 || self.option("replicaSet").is_some();
+        let direct = is("directConnection", "true") || is("loadBalanced", "true");
+        self.protection() == Protection::None && ((several && !direct) || is("directConnection", "false"))
     }
 
     /// What connects with a program's own way to get a token.

@@ -421,6 +421,8 @@ fn uri_completes_a_connection_string() {
         --- stderr
         the user name `ada@example.com` is left out: drivers refuse one beside `ENVIRONMENT:k8s`
     ");
+    let stays = sandbox.run(["uri", "mongodb://localhost"]).exits(0).stdout();
+    assert!(stays.ends_with("ENVIRONMENT:k8s&directConnection=true\n"), "{stays}");
     sandbox.run(["uri", "mongodb://"]).is("
         exit 2
         --- stderr

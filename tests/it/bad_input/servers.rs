@@ -483,7 +483,7 @@ fn programs() -> Vec<Row> {
             "700",
         ),
         signed_in(exec(106, &[], 2, format!("`touch` {unseen}"))),
-        exec(106, &["--eval=connect('mongodb://localhost')"], 2, unseen),
+        exec(106, &["--eval=connect('mongodb://localhost')"], 2, "has a connection string inside of an argument"),
         set(exec(106, &[], 2, unseen), "MONGODB_URI", "mongodb://localhost"),
         file(exec(106, &["--config", "app.conf"], 2, unseen), "app.conf", "uri: mongodb://localhost\n", "600"),
         trusted(106, &["echo", "done"], 0, "done"),
