@@ -39,7 +39,7 @@ const WIRE_VERSION_7_0: i32 = 21;
 #[derive(Clone, Copy)]
 pub struct Target<'a> {
     pub uri: &'a Uri,
-    /// PEM certificates trusted in addition to the platform's.
+    /// PEM certificates trusted in addition to the platform's, as far as that has them in a file.
     pub ca_file: Option<&'a Path>,
     /// For the whole conversation, DNS included.
     pub timeout: Duration,
@@ -246,19 +246,27 @@ impl Target<'_> {
     /// and the driver would follow it to hosts that nobody has judged.
     async fn converse<T, F>(
         &self,
-        options: ClientOptions,
+        mut options: ClientOptions,
         last_words: &Arc<Mutex<LastWords>>,
         conversation: impl Fn(Client) -> F,
     ) -> Result<T, Unanswered>
     where
         F: Future<Output = mongodb::error::Result<T>>,
     {
+        /// Enough for a handshake. Of very many servers not all can be asked.
+        const LEAST: Duration = Duration::from_secs(1);
+        // Lives as long as the driver may read it.
+        let _certificates = self.trust_the_platform(&mut options)?;
         let deadline = Instant::now() + self.timeout;
         let mut left = options.hosts.len();
         let mut failed = None;
         for server in &options.hosts {
+            let rest = deadline.saturating_duration_since(Instant::now());
+            if rest.is_zero() {
+                break;
+            }
             // One that does not answer leaves the others their share.
-            let patience = deadline.saturating_duration_since(Instant::now()) / u32::try_from(left).unwrap_or(u32::MAX);
+            let patience = (rest / u32::try_from(left).unwrap_or(u32::MAX)).max(LEAST).min(rest);
             left -= 1;
             *lock(last_words) = LastWords::default();
             match self.converse_with_one(server, &self.shown(), &options, patience, last_words, &conversation).await {
@@ -271,7 +279,7 @@ impl Target<'_> {
         Err(failed.unwrap_or_else(|| self.explain(&self.shown(), Failure::Unreachable, None).into()))
     }
 
-    /// The same with one server, which is called `shown` if it fails.
+    /// The same with one server, which is called `shown` if it fails. The options are the driver's, certificates included.
     async fn converse_with_one<T, F>(
         &self,
         server: &ServerAddress,
@@ -287,8 +295,6 @@ impl Target<'_> {
         let mut options = options.clone();
         options.hosts = vec![server.clone()];
         options.direct_connection = Some(options.load_balanced != Some(true));
-        // Lives as long as the driver may read it.
-        let _certificates = self.trust_the_platform(&mut options)?;
         let hopeless = Arc::new(Notify::new());
         let (ear, bell) = (Arc::clone(last_words), Arc::clone(&hopeless));
         options.sdam_event_handler = Some(EventHandler::callback(move |event| {
@@ -304,6 +310,8 @@ impl Target<'_> {
         };
         let client = Client::with_options(options).map_err(|error| explained(Failure::Driver(error)))?;
         tokio::select! {
+            // What the server has said counts, whatever has happened to the monitor's connection since.
+            biased;
             result = conversation(client) => result.map_err(|error| explained(Failure::Driver(error))),
             // The driver would go on to try, for a program that can wait until the server is back. A person at a terminal
             // wants to hear that the connection was refused.

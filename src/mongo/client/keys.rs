@@ -94,9 +94,12 @@ impl Target<'_> {
     /// `Kind::RuleBroken` before anything is sent to a host of the connection string that is not trusted. What goes wrong
     /// with one node is in its answer.
     pub async fn keys(&self, token: &Secret, trust: Trust<'_>, reload: Option<Reload>) -> Result<Vec<Node>> {
-        let options = self.resolve_for(token, trust).await?;
+        let mut options = self.resolve_for(token, trust).await?;
+        // Lives as long as the driver may read it.
+        let _certificates = self.trust_the_platform(&mut options)?;
         let mut waiting: VecDeque<ServerAddress> = options.hosts.iter().cloned().collect();
         let mut seen: BTreeSet<String> = waiting.iter().map(ToString::to_string).collect();
+        let most = seen.len() + MEMBERS_MAX;
         let mut nodes = Vec::new();
         while let Some(server) = waiting.pop_front() {
             let address = server.to_string();
@@ -106,7 +109,7 @@ impl Target<'_> {
                 .converse_with_one(&server, &shown, &options, self.timeout, &Arc::default(), conversation)
                 .await
             {
-                Ok(said) => (explain(&said, &shown), members(&said.hello, &mut seen)),
+                Ok(said) => (explain(&said, &shown), members(&said.hello, most, &mut seen)),
                 Err(Unanswered { error, .. }) => (Answer::Failed(error), Vec::new()),
             };
             nodes.push(Node { address, answer });
@@ -169,7 +172,6 @@ fn fault(error: &DriverError, command: &str, server: &str) -> Error {
         Some(REAUTHENTICATION_REQUIRED | AUTHENTICATION_FAILED) => {
             Error::new(Kind::LoginRequired, format!("`{server}` does not know the key of your token any more"))
                 .because_of("the keys were loaded anew, and it is not among them")
-                .hint("run `mdb-login token --force-refresh`, or `mdb-login login` if that does not help")
         }
         _ => Error::new(Kind::Unavailable, format!("`{server}` did not answer `{command}`")).because_of(reason),
     }
@@ -188,13 +190,15 @@ async fn ask(client: &Client, reload: Option<Reload>) -> mongodb::error::Result<
     Ok(Said { hello, listed, refreshed })
 }
 
-/// The members that a node names and that nobody has named before. Arbiters have no users and no keys.
-fn members(hello: &Document, seen: &mut BTreeSet<String>) -> Vec<ServerAddress> {
+/// The members that a node names and that nobody has named before, while `seen` has less than `most`. Arbiters have no
+/// users and no keys.
+fn members(hello: &Document, most: usize, seen: &mut BTreeSet<String>) -> Vec<ServerAddress> {
     // The name by which it was reached may be another than its own.
     seen.extend(hello.get_str("me").ok().map(str::to_owned));
     let lists = ["hosts", "passives"].iter().filter_map(|name| hello.get_array(name).ok());
-    let named = lists.flatten().filter_map(Bson::as_str).take(MEMBERS_MAX);
-    named.filter_map(|name| ServerAddress::parse(name).ok()).filter(|member| seen.insert(member.to_string())).collect()
+    let named = lists.flatten().filter_map(Bson::as_str).filter_map(|name| ServerAddress::parse(name).ok());
+    // However many nodes name however many others, the walk has an end.
+    named.filter(|member| seen.len() < most && seen.insert(member.to_string())).collect()
 }
 
 fn key_sets(reply: &Document) -> KeySets {
