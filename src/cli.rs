@@ -613,6 +613,8 @@ pub enum Inject {
 /// A shell whose quoting rules `--output env` knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum EnvShell {
+    // Their quotes are the same.
+    #[value(aliases = ["zsh", "sh", "dash", "ksh"])]
     Bash,
     Fish,
     Powershell,

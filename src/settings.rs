@@ -316,20 +316,25 @@ impl Settings {
 
     /// The complete command for this session, to be pasted into a shell. `name` may be followed by flags of its own.
     ///
-    /// Names the profile, and the flags without which it would mean another session: what the environment and the
-    /// profile say comes back by itself.
+    /// Names the profile, and the flags without which it would mean another session, or not get through: what the
+    /// environment and the profile say comes back by itself.
     pub fn command(&self, name: &str) -> String {
+        const NETWORK: [&Setting; 3] = [&schema::PROXY, &schema::CA_FILE, &schema::HTTP_TIMEOUT];
+        const SIGN_IN: [&Setting; 2] = [&schema::FLOW, &schema::BROWSER];
+        // They are values themselves.
+        const SWITCHES: [&str; 2] = ["--device", "--no-browser"];
         let mut words = vec!["mdb-login".to_owned(), name.to_owned()];
         if let Some(profile) = &self.profile {
             words.extend(["--profile".to_owned(), shell_quoted(profile)]);
         }
-        let settings = SESSION_SETTINGS.into_iter().chain(PROOF_SETTINGS);
-        for setting in [&schema::URI].into_iter().chain(settings).chain([&schema::STORE]) {
+        let session = [&schema::URI].into_iter().chain(SESSION_SETTINGS).chain(PROOF_SETTINGS).chain([&schema::STORE]);
+        let way = SIGN_IN.into_iter().filter(|_| name == "login");
+        for setting in session.chain(NETWORK).chain(way) {
             let Origin::Flag(flag) = self.origin(setting.key) else { continue };
             if *flag != TARGET {
                 words.push((*flag).to_owned());
             }
-            if setting.shape != Shape::Switch {
+            if setting.shape != Shape::Switch && !SWITCHES.contains(flag) {
                 // One flag takes all of the words.
                 words.extend(setting.text(self).map(|text| shell_quoted(&text)));
             }
@@ -441,6 +446,13 @@ pub fn what_is_right(request: &Request) -> (Settings, Vec<Error>) {
     let layers = Layers { request: &request, config: config.as_ref(), environment: &environment, accepted: &accepted };
     let (settings, more) = layers.compose_what_is_right();
     (settings, wrong.into_iter().chain(more).collect())
+}
+
+/// The profile's name that is typed or in the environment, for whoever writes it: there may be no such profile yet.
+pub fn given_profile(typed: Option<&str>) -> Result<Option<String>> {
+    let request = Request { profile: typed.map(str::to_owned), ..Request::default() };
+    let environment = |name: &str| env::var_os(name);
+    Layers { request: &request, config: None, environment: &environment, accepted: &accepted }.given_profile()
 }
 
 /// What these flags say and what is built in, whatever this machine says.

@@ -47,13 +47,19 @@ pub fn run(args: &InspectArgs, global: &GlobalArgs, ui: &Ui) -> Result<()> {
         Some(path) => configured(path)?,
         None => expected(args, &settings),
     };
+    let target = match &source {
+        TokenSource::Session => settings.profile.clone(),
+        TokenSource::File(path) => Some(path.to_string_lossy().into_owned()),
+        TokenSource::Stdin => Some("-".to_owned()),
+    };
     let presented = match source {
         TokenSource::Session => session.own_token(args.offline)?,
         TokenSource::File(path) => from_file(path)?,
         TokenSource::Stdin => from_stdin()?,
     };
     let inspection = session.inspect(&presented, &providers, args.offline)?;
-    let case = Findings { presented: &presented, inspection: &inspection, args };
+    let target = target.map(|target| shell_quoted(&target));
+    let case = Findings { presented: &presented, inspection: &inspection, args, target };
     if ui.json {
         ui.object(case.object())?;
     } else {
@@ -135,6 +141,8 @@ struct Findings<'a> {
     presented: &'a Presented,
     inspection: &'a Inspection<'a>,
     args: &'a InspectArgs,
+    /// What names the token on a command line; quoted for a shell.
+    target: Option<String>,
 }
 
 /// Claims in the order in which people look for them; the others follow by name.
@@ -295,9 +303,11 @@ impl Findings<'_> {
                 Err(broken.and_then(|judged| self.mend(judged)).into_iter().fold(error, Error::hint))
             }
             None if self.inspection.provider.is_none() => {
+                let command =
+                    self.target.iter().fold("mdb-login inspect".to_owned(), |line, target| line + " " + target);
                 Err(Error::new(Kind::Config, "nobody has said what the MongoDB server expects of a token")
-                    .hint("give its configuration: `--server-config FILE`")
-                    .hint("or its issuer and audience: `--issuer ISSUER --audience AUDIENCE`"))
+                    .hint(format!("give its configuration: `{command} --server-config FILE`"))
+                    .hint(format!("or its issuer and audience: `{command} --issuer ISSUER --audience AUDIENCE`")))
             }
             None => {
                 let unknown = judged.iter().find(|judged| judged.is_undecided());

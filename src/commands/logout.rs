@@ -5,13 +5,22 @@ use serde_json::{Value, json};
 use crate::cli::LogoutArgs;
 use crate::error::{Error, Kind, Result};
 use crate::session::{Revocation, Session, SignedOut};
-use crate::settings::{self, Request, Settings};
+use crate::settings::{self, Request};
 use crate::store::index;
 use crate::ui::{Ui, foreign};
 
-/// Ends the one session that `settings` describe.
-pub fn run(args: &LogoutArgs, settings: &Settings, ui: &Ui) -> Result<()> {
-    let ended = end(args, &Session::new(settings, ui)?, ui)?;
+/// Ends the one session that `request` means.
+pub fn run(args: &LogoutArgs, request: &Request, ui: &Ui) -> Result<()> {
+    let ended = match super::settled(request, "logout") {
+        Ok(settings) => end(args, &Session::new(&settings, ui)?, ui)?,
+        // Which session is a server's is known from the first sign-in on: there has been none.
+        Err(error) if error.kind() == Kind::LoginRequired => {
+            ui.note(format!("{}; nothing to do", error.message()));
+            let browser = args.browser_session.then_some(false);
+            object(None, false, false, browser)
+        }
+        Err(error) => return Err(error),
+    };
     if ui.json { ui.object(ended) } else { Ok(()) }
 }
 
@@ -61,13 +70,14 @@ fn end(args: &LogoutArgs, session: &Session<'_>, ui: &Ui) -> Result<Value> {
             Some(true)
         }
     };
-    Ok(json!({
-        "schema": 1,
-        "issuer": signed_out.issuer,
-        "forgotten": signed_out.forgotten,
-        "revoked": signed_out.revocation == Revocation::Done,
-        "browser_session": browser,
-    }))
+    let revoked = signed_out.revocation == Revocation::Done;
+    Ok(object(signed_out.issuer.as_deref(), signed_out.forgotten, revoked, browser))
+}
+
+fn object(issuer: Option<&str>, forgotten: bool, revoked: bool, browser: Option<bool>) -> Value {
+    json!({
+        "schema": 1, "issuer": issuer, "forgotten": forgotten, "revoked": revoked, "browser_session": browser,
+    })
 }
 
 fn report(signed_out: &SignedOut, ui: &Ui) {

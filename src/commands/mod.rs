@@ -54,7 +54,7 @@ pub fn run(cli: &Cli, ui: &Ui) -> Result<ExitCode> {
         }
         Command::Status(args) => status::run(args, &settled(&args.request(global), "status")?, ui),
         Command::Logout(args) if args.all => logout::run_all(args, &args.request(global), ui),
-        Command::Logout(args) => logout::run(args, &settled(&args.request(global), "logout")?, ui),
+        Command::Logout(args) => logout::run(args, &args.request(global), ui),
         Command::Discover(args) => discover::run(&preview(&args.request(global))?, ui),
         Command::Verify(args) => verify::run(args, &args.request(global), ui),
         Command::Inspect(args) => inspect::run(args, global, ui),

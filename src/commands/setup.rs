@@ -77,12 +77,7 @@ impl<'a> SetUp<'a> {
         for (setting, flag, values) in &request.flags {
             check(setting, flag, values)?;
         }
-        let (name, whose) = match (&global.profile, std::env::var("MDB_LOGIN_PROFILE")) {
-            (Some(name), _) => (name.clone(), Kind::Usage),
-            (None, Ok(name)) => (name, Kind::Config),
-            (None, Err(_)) => (args.vendor.name().to_owned(), Kind::Usage),
-        };
-        settings::profile_name(&name).map_err(|reason| Error::new(whose, format!("a profile's name {reason}")))?;
+        let name = settings::given_profile(global.profile.as_deref())?.unwrap_or_else(|| args.vendor.name().to_owned());
         let jwks_poll_secs = config::jwks_poll_secs(&args.federation)?;
         if let Some(client_id) = &args.provider.client_id {
             check(&schema::CLIENT_ID, "--client-id", std::slice::from_ref(client_id))?;

@@ -12,7 +12,7 @@ use crate::error::{Error, Kind, Result};
 use crate::session::{Freshness, Session};
 use crate::settings::Settings;
 use crate::store::cache::CachedToken;
-use crate::ui::{Ui, foreign};
+use crate::ui::{Ui, foreign, shell_quoted};
 
 pub fn run(args: &TokenArgs, settings: &Settings, ui: &Ui) -> Result<()> {
     let session = Session::new(settings, ui)?;
@@ -119,6 +119,13 @@ fn write_file(path: &Path, token: &str) -> Result<()> {
     };
     if path.is_dir() {
         return Err(failed().because_of("it is a directory"));
+    }
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    if let Some(folder) = folder.filter(|folder| !folder.exists()) {
+        let folder = folder.to_string_lossy();
+        return Err(failed()
+            .because_of(format!("there is no folder `{}`", foreign(&folder)))
+            .hint(format!("run `mkdir -p -m 700 {}`", shell_quoted(&folder))));
     }
     atomic_file::replace(path, token.as_bytes(), None).map_err(|error| failed().because(error))
 }

@@ -138,7 +138,10 @@ fn judge_files(state_dir: &Path, count: usize, mut errors: Vec<Error>) -> Vec<Fi
     let shown = foreign(&state_dir.to_string_lossy());
     match errors.as_slice() {
         [] if count == 0 => vec![Finding::ok(NAME, format!("nothing is kept in `{shown}` yet"))],
-        [] => vec![Finding::ok(NAME, format!("{count} files in `{shown}`, closed to others"))],
+        [] => vec![Finding::ok(
+            NAME,
+            format!("{count} {} in `{shown}`, closed to others", if count == 1 { "file" } else { "files" }),
+        )],
         errors => errors.iter().map(|error| Finding::failed(NAME, error)).collect(),
     }
 }

@@ -30,10 +30,11 @@ fn judge_surroundings(here: &Surroundings, settings: &Settings) -> Finding {
     if needs_none || here.launches(&settings.browser) || here.can_see_browser() {
         return finding;
     }
-    finding.note(
+    finding.note(format!(
         "no browser would be seen here: a sign-in prints its address and how to reach it from another computer, and \
-         `mdb-login login --device` gives a code for any other device",
-    )
+         `{}` gives a code for any other device",
+        settings.command("login --device")
+    ))
 }
 
 /// Why neither port nor browser is looked at.
@@ -70,11 +71,7 @@ fn judge_ports(settings: &Settings, bind: impl FnOnce() -> Vec<Bound>) -> Vec<Fi
             let finding = if one_is_free || settings.device_fallback {
                 Finding::warn(NAME, text)
             } else {
-                Finding::fail(
-                    NAME,
-                    if matches!(error, BindError::Taken { .. }) { Kind::PortTaken } else { Kind::Config },
-                    text,
-                )
+                Finding::fail(NAME, Kind::PortTaken, text)
             };
             error.hint().into_iter().fold(finding, Finding::note)
         }

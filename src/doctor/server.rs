@@ -139,17 +139,18 @@ pub fn token(case: &Case) -> Vec<Finding> {
         None => cache::read(&settings.session_key().id()).map(|cached| cached.token),
     };
     let refused = token.map(|token| refused_by_servers(&token, &expectation(settings), unix_now()));
-    vec![judge_token(refused)]
+    vec![judge_token(refused, &settings.command("inspect"))]
 }
 
-fn judge_token(refused: Option<Vec<String>>) -> Finding {
+/// `inspect`: the command that looks at the same token.
+fn judge_token(refused: Option<Vec<String>>, inspect: &str) -> Finding {
     const NAME: &str = "token";
     match refused {
         None => Finding::skip(NAME, "no access token is at hand"),
         Some(reasons) if reasons.is_empty() => Finding::ok(NAME, "nothing in it that a server would refuse it for"),
         Some(reasons) => {
             let finding = Finding::fail(NAME, Kind::RuleBroken, "every MongoDB server would refuse it");
-            reasons.into_iter().fold(finding, Finding::note).note("run `mdb-login inspect` for what mends it")
+            reasons.into_iter().fold(finding, Finding::note).note(format!("run `{inspect}` for what mends it"))
         }
     }
 }
@@ -195,9 +196,9 @@ mod tests {
 
     #[test]
     fn a_token_is_told_with_every_reason_to_refuse_it() {
-        assert_eq!(judge_token(None).mark, Mark::Skip);
-        assert_eq!(judge_token(Some(vec![])).mark, Mark::Ok);
-        let refused = judge_token(Some(vec!["a".into(), "b".into()]));
+        assert_eq!(judge_token(None, "x").mark, Mark::Skip);
+        assert_eq!(judge_token(Some(vec![]), "x").mark, Mark::Ok);
+        let refused = judge_token(Some(vec!["a".into(), "b".into()]), "mdb-login inspect --profile p");
         assert_eq!((refused.mark, refused.kind, refused.notes.len()), (Mark::Fail, Kind::RuleBroken, 3));
     }
 }

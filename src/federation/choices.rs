@@ -100,7 +100,7 @@ impl Choices {
     /// The identity provider.
     pub fn decide(&self, base: &Base<'_>) -> Result<IdentityProvider, Refusal> {
         if base.issuer.is_empty() {
-            return refuse("--issuer", "is missing, and there is no profile that has one");
+            return refuse("--issuer", "is missing");
         }
         let (client_id, request_scopes) = match base.whose {
             Whose::People { client_id: "", .. } => {

@@ -11,12 +11,8 @@ use crate::ui::{foreign, nearest, shell_quoted};
 impl Layers<'_> {
     /// Named by the person > `MDB_LOGIN_PROFILE` > `default_profile` > the only one > none.
     pub fn choose_profile(&self) -> Result<Option<String>> {
-        if let Some(name) = &self.request.profile {
-            return self.named_profile(name, Kind::Usage, "a profile's name").map(Some);
-        }
-        if let Some(name) = self.variable("MDB_LOGIN_PROFILE")? {
-            let what = "environment variable `MDB_LOGIN_PROFILE`";
-            return self.named_profile(&name, Kind::Config, what).map(Some);
+        if let Some(name) = self.given_profile()? {
+            return self.existing_profile(name).map(Some);
         }
         let Some(config) = self.config else { return Ok(None) };
         let Some((name, offset)) = by_file(config) else { return Ok(None) };
@@ -55,21 +51,32 @@ impl Layers<'_> {
         Ok((!is_other).then(|| name.to_owned()))
     }
 
-    fn named_profile(&self, name: &str, kind: Kind, what: &str) -> Result<String> {
-        if is_connection_string(name) {
+    /// The name that is given, by the person > by `MDB_LOGIN_PROFILE`, whether or not there is such a profile.
+    pub fn given_profile(&self) -> Result<Option<String>> {
+        let (name, kind, what) = if let Some(name) = &self.request.profile {
+            (name.clone(), Kind::Usage, "a profile's name")
+        } else if let Some(name) = self.variable("MDB_LOGIN_PROFILE")? {
+            (name, Kind::Config, "environment variable `MDB_LOGIN_PROFILE`")
+        } else {
+            return Ok(None);
+        };
+        if is_connection_string(&name) {
             // Not repeated: it may hold a password.
             return Err(Error::new(kind, format!("{what} must not be a connection string"))
                 .hint("give it as TARGET, with `--uri`, or in `MDB_LOGIN_URI`"));
         }
-        // Somebody who has typed a host where its connection string belongs.
-        let server = of_hosts(name).map(|uri| format!("did you mean `{}`?", shell_quoted(&uri.text())));
-        if let Err(reason) = values::profile_name(name) {
-            let error = Error::new(kind, format!("{what} {reason}"));
-            return Err(server.into_iter().fold(error, Error::hint));
+        match values::profile_name(&name) {
+            Ok(()) => Ok(Some(name)),
+            Err(reason) => {
+                Err(meant_otherwise(&name).into_iter().fold(Error::new(kind, format!("{what} {reason}")), Error::hint))
+            }
         }
+    }
+
+    fn existing_profile(&self, name: String) -> Result<String> {
         let names: Vec<&str> = self.config.map(|config| config.names().collect()).unwrap_or_default();
-        if names.contains(&name) {
-            return Ok(name.to_owned());
+        if names.contains(&name.as_str()) {
+            return Ok(name);
         }
         let mut error = match self.request.nearest_command {
             Some(command) => {
@@ -78,13 +85,13 @@ impl Layers<'_> {
             }
             None => Error::new(Kind::Config, format!("there is no profile called `{name}`")),
         };
-        if let Some(nearest) = nearest(name, names.iter().copied()) {
+        if let Some(nearest) = nearest(&name, names.iter().copied()) {
             error = error.hint(format!("did you mean the profile `{nearest}`?"));
-        } else if let Some(server) = server {
-            error = error.hint(server);
+        } else if let Some(hint) = meant_otherwise(&name) {
+            error = error.hint(hint);
         } else if self.request.nearest_command.is_none() {
             error = error.hint(match names.as_slice() {
-                [] => create_hint(name),
+                [] => create_hint(&name),
                 _ => "run `mdb-login profile list` to see the profiles".to_owned(),
             });
         }
@@ -122,6 +129,13 @@ impl Layers<'_> {
                     .hint(format!("name one with `--profile`: {}", names.join(", ")))
                     .hint(format!("run `mdb-login profile use {first}` to make it the default"))
             }
+            (None, _) if settings.issuer.is_empty() && settings.client_id.is_empty() => {
+                Error::new(Kind::Config, missing)
+                    .hint("run `mdb-login mongodb+srv://HOST` with your server's name: it says where people sign in")
+                    .hint("give `--issuer` and `--client-id`, or set `MDB_LOGIN_ISSUER` and `MDB_LOGIN_CLIENT_ID`")
+                    .hint(create_hint("prod"))
+                    .hint("nothing is registered at the provider yet? run `mdb-login setup --help`")
+            }
             _ => Error::new(Kind::Config, missing)
                 .hint("give `--issuer` and `--client-id`, or set `MDB_LOGIN_ISSUER` and `MDB_LOGIN_CLIENT_ID`")
                 .hint(create_hint("prod")),
@@ -135,6 +149,14 @@ impl Layers<'_> {
         }
         Err(error)
     }
+}
+
+/// For somebody who has typed a host where its connection string belongs, or an issuer where a profile does.
+fn meant_otherwise(name: &str) -> Option<String> {
+    if name.starts_with("https://") {
+        return Some(format!("is it an issuer? then give `--issuer {} --client-id CLIENT_ID`", shell_quoted(name)));
+    }
+    of_hosts(name).map(|uri| format!("did you mean `{}`?", shell_quoted(&uri.text())))
 }
 
 /// The profile that the file itself chooses, and where it does.

@@ -10,6 +10,7 @@ use super::schema::{
 use super::{Identity, Origin, Settings};
 use crate::error::{Error, Kind, Result};
 use crate::store::SessionKind;
+use crate::ui::shell_quoted;
 
 /// What a kind makes of the settings that say whose session it is, and how that is proved.
 struct Rule {
@@ -115,6 +116,12 @@ fn refuse_stray(settings: &Settings, setting: &'static Setting) -> Result<()> {
     };
     let kinds: Vec<&str> = RULES.iter().filter(|rule| rule.knows(setting)).map(|rule| rule.kind.name()).collect();
     let error = Error::new(error, format!("{what} means nothing to a session of the kind `{}`", kind.name()));
+    let error = match (&settings.profile, settings.origin(setting.key)) {
+        (Some(profile), Origin::Profile(_)) => {
+            error.hint(format!("run `mdb-login profile unset {} {}`", shell_quoted(profile), setting.key))
+        }
+        _ => error,
+    };
     Err(match kinds.as_slice() {
         [one] => error.hint(format!("for the kind `{one}`: {}", settings.how_to_set(&KIND, one))),
         several => error.hint(format!("it is for the kinds `{}`", several.join("`, `"))),

@@ -423,7 +423,7 @@ timeout = '2m'
 
     #[test]
     fn what_is_wrong_is_told_all_at_once_and_the_rest_is_as_it_was_meant() {
-        let file = "[profile.prod]\nissuer = 'https://a'\ntimeout = '1'\nclient_id = 'c'\nca_file = 'x'\n";
+        let file = "[profile.prod]\nissuer = 'https://a'\ntimeout = '30'\nclient_id = 'c'\nca_file = 'x'\n";
         let variables = [("MDB_LOGIN_NONCE", "maybe"), ("MDB_LOGIN_CLIENT_SECRET", "hunter2")];
         let (settings, wrong) =
             looked_at(file, &variables, &[(&schema::MAX_AGE, "-1")], |layers| layers.compose_what_is_right());
@@ -436,7 +436,7 @@ timeout = '2m'
                 "`MDB_LOGIN_CLIENT_SECRET` is not read: every child process would see the secret",
                 "`--max-age` must be a whole number, not negative",
                 "environment variable `MDB_LOGIN_NONCE` must be `true` or `false`",
-                "config.toml:3:11: `timeout` has no unit; write `1s` for seconds",
+                "config.toml:3:11: `timeout` has no unit; write `30s` for seconds",
                 "config.toml:5:11: `ca_file` must be a full path, starting at the root",
             ]
         );
@@ -448,7 +448,16 @@ timeout = '2m'
         let flags_hint = "give `--issuer` and `--client-id`, or set `MDB_LOGIN_ISSUER` and `MDB_LOGIN_CLIENT_ID`";
         type Row<'a> = (&'a str, &'a [(&'a str, &'a str)], &'a [(&'static Setting, &'a str)], String);
         let rows: &[Row<'_>] = &[
-            ("", &[], &[], format!("[configuration] no issuer and no client id are set / hint: {flags_hint} / hint: {create}")),
+            (
+                "",
+                &[],
+                &[],
+                format!(
+                    "[configuration] no issuer and no client id are set / hint: run `mdb-login mongodb+srv://HOST` with your \
+                     server's name: it says where people sign in / hint: {flags_hint} / hint: {create} / hint: nothing is \
+                     registered at the provider yet? run `mdb-login setup --help`"
+                ),
+            ),
             (
                 "",
                 &[("MDB_LOGIN_ISSUER", "https://a")],

@@ -282,6 +282,9 @@ pub fn identity(value: &str) -> Result<Identity, Reason> {
         Some((namespace, name)) if is_name(namespace) && is_name(name) => {
             Ok(Identity::ServiceAccount { namespace: namespace.to_owned(), name: name.to_owned() })
         }
+        Some(_) if !value.contains(':') => {
+            Err("must be `NAMESPACE/NAME`, both of small letters, digits, `-` and `.` only".into())
+        }
         _ => {
             Err("must be `client_id:ID`, `object_id:ID`, `resource_id:/…`, an e-mail address, or `NAMESPACE/NAME`"
                 .into())
@@ -470,11 +473,13 @@ pub fn secret_file(value: &str) -> Result<Source, Reason> {
 
 /// A duration with its unit, within `range` (both ends included).
 pub fn duration(value: &str, range: (Duration, Duration)) -> Result<Duration, Reason> {
-    if !value.is_empty() && value.len() < 20 && value.bytes().all(|b| b.is_ascii_digit()) {
+    let within =
+        |value: &str| humantime::parse_duration(value).ok().filter(|duration| (range.0..=range.1).contains(duration));
+    let has_no_unit = !value.is_empty() && value.bytes().all(|b| b.is_ascii_digit());
+    if has_no_unit && within(&format!("{value}s")).is_some() {
         return Err(format!("has no unit; write `{value}s` for seconds"));
     }
-    let duration = humantime::parse_duration(value).ok().filter(|duration| (range.0..=range.1).contains(duration));
-    duration.ok_or_else(|| {
+    within(value).ok_or_else(|| {
         let [from, to] = [range.0, range.1].map(humantime::format_duration);
         format!("must be a duration between {from} and {to}, such as `30s`")
     })
@@ -693,6 +698,8 @@ mod tests {
                 ("", range),
                 ("99999999999999999999h", range),
                 ("300", Err("has no unit; write `300s` for seconds")),
+                ("4", range),
+                ("99999999999999999999", range),
             ],
         );
     }

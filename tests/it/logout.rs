@@ -63,6 +63,14 @@ fn nobody_signed_in_is_no_failure() {
     sandbox.run(["logout"]).is("exit 0\n--- stderr\nnot signed in at [ISSUER]; nothing to do");
     sandbox.run(["logout", "--all"]).is("exit 0\n--- stderr\nthere is no session");
     sandbox.run(["logout", "--quiet"]).is("exit 0");
+    let server = ["logout", "mongodb://localhost"];
+    let message = "nobody has signed in for `mongodb://localhost:27017` yet; nothing to do";
+    Sandbox::new().run(server).is(&format!("exit 0\n--- stderr\n{message}"));
+    let outcome = Sandbox::new().run([&server[..], &["--json", "--quiet"]].concat()).exits(0);
+    assert_eq!(
+        serde_json::from_slice::<Value>(&outcome.stdout).unwrap(),
+        json!({ "schema": 1, "issuer": null, "forgotten": false, "revoked": false, "browser_session": null })
+    );
     assert_eq!((idp.log().len(), sandbox.files().len()), (0, 0));
 }
 
@@ -168,7 +176,7 @@ fn a_damaged_record_stops_a_sign_in_before_anybody_is_asked() {
         let asked = ada.requests();
         let refused = ada.run(["login", "--device"]).exits(8);
         assert!(refused.stderr().starts_with("error: the stored session is damaged (`"), "{refused:?}");
-        assert!(refused.stderr().ends_with("hint: run `mdb-login logout`, then `mdb-login login`\n"), "{refused:?}");
+        assert!(refused.stderr().ends_with("hint: run `mdb-login logout`, then `mdb-login login --device`\n"), "{refused:?}");
         assert_eq!(ada.requests(), asked);
         ada.run(["logout"]).exits(0);
         sign_in(&ada.sandbox, &[]);

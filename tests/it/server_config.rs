@@ -218,7 +218,16 @@ fn bad_answers() {
             2,
             "`--client-id` is missing: people sign in with it",
         ),
-        (vec!["--client-id", "0oa1", "--name", "x"], 2, "`--issuer` is missing, and there is no profile that has one"),
+        (
+            vec!["--client-id", "0oa1", "--name", "x"],
+            2,
+            "`--issuer` is missing\nhint: name a profile, or give `--issuer` and `--client-id`",
+        ),
+        (
+            vec!["mongodb://h", "--name", "x"],
+            2,
+            "`--issuer` is missing\n  caused by: nobody has signed in for `mongodb://h:27017` yet\nhint: run `mdb-login login mongodb://h`",
+        ),
         (
             vec!["--issuer", "https://a", "--client-id", "b"],
             2,
@@ -317,7 +326,7 @@ fn programs_are_told_from_people() {
         (&["orders", "--jwks-poll", "1h", "--format", "atlas"], "`--jwks-poll` has no place in the format `atlas`"),
         (
             &["--workload", "--audience", "a", "--name", "x"],
-            "`--issuer` is missing, and there is no profile that has one",
+            "`--issuer` is missing\nhint: name a profile, or give `--issuer` and `--audience`",
         ),
     ] {
         sandbox.run(["server", "config"].iter().chain(arguments)).exits(2).says(says);

@@ -481,6 +481,29 @@ fn a_profile_s_name_comes_from_flag_or_variable_or_vendor() {
 }
 
 #[test]
+fn a_variable_that_names_no_profile_is_no_reason_to_write_another() {
+    let idp = Idp::start();
+    let mut sandbox = sandbox(&idp);
+    let rows = [
+        ("", "environment variable `MDB_LOGIN_PROFILE` is empty"),
+        ("a/b", "environment variable `MDB_LOGIN_PROFILE` must be 1 to 64 letters, digits and `._-`"),
+        ("mongodb://u:hunter2@h", "environment variable `MDB_LOGIN_PROFILE` must not be a connection string"),
+    ];
+    for (name, message) in rows {
+        sandbox.env("MDB_LOGIN_PROFILE", name);
+        let outcome = set_up(&sandbox, &idp, "generic", &[]).exits(3).says(message);
+        assert!(!outcome.stderr().contains("hunter2"), "{outcome:?}");
+    }
+    #[cfg(unix)]
+    {
+        use std::os::unix::ffi::OsStrExt as _;
+        sandbox.env("MDB_LOGIN_PROFILE", std::ffi::OsStr::from_bytes(b"pr\xffod"));
+        set_up(&sandbox, &idp, "generic", &[]).exits(3).says("environment variable `MDB_LOGIN_PROFILE` is not UTF-8");
+    }
+    assert_eq!(config(&sandbox), None);
+}
+
+#[test]
 fn an_object_has_it_all() {
     let idp = Idp::start();
     let sandbox = sandbox(&idp);

@@ -90,6 +90,16 @@ fn a_shell_takes_the_assignments_as_they_are() {
     assert_eq!(String::from_utf8_lossy(&output.stderr), "");
 }
 
+#[test]
+fn shells_that_quote_as_bash_does_are_known_by_their_names() {
+    let ada = SignedIn::new();
+    let lines = |shell: &str| ada.run(["token", "-o", "env", "--shell", shell]).exits(0).stdout();
+    let bash = lines("bash");
+    for shell in ["zsh", "sh", "dash", "ksh"] {
+        assert_eq!(lines(shell), bash, "{shell}");
+    }
+}
+
 #[cfg(unix)]
 #[test]
 fn a_token_file_is_private_whole_and_quiet() {
@@ -155,9 +165,13 @@ fn a_token_file_that_cannot_be_written_is_an_error_and_nothing_is_printed() {
         error: cannot write the token file `folder`
           caused by: it is a directory
     ");
-    let outcome = ada.run(["token", "--token-file", "nowhere/token"]).exits(1);
-    assert!(outcome.text().contains("cannot write the token file `nowhere/token`\n  caused by: "), "{outcome:?}");
-    assert_eq!(outcome.stdout(), "");
+    ada.run(["token", "--token-file", "nowhere/token"]).is("
+        exit 1
+        --- stderr
+        error: cannot write the token file `nowhere/token`
+          caused by: there is no folder `nowhere`
+        hint: run `mkdir -p -m 700 nowhere`
+    ");
     assert_eq!(std::fs::read_dir(ada.sandbox.home().join("folder")).unwrap().count(), 0);
 }
 
@@ -284,6 +298,19 @@ fn a_target_names_the_profile() {
     sandbox.run(["token"; 1].iter().chain(&["two"])).exits(4);
 }
 
+/// A sign-in is tried again by the way on which it was tried.
+#[test]
+fn the_command_in_a_hint_of_a_sign_in_takes_the_same_way() {
+    let idp = Idp::start();
+    let mut sandbox = Sandbox::with(&idp);
+    let flags = ["--device", "--no-browser", "--http-timeout", "5s", "--proxy", "http://127.0.0.1:1"];
+    sandbox
+        .unset("NO_PROXY")
+        .run(["login"].iter().chain(&flags).chain(&["--issuer", "https://login.example.com"]))
+        .exits(7)
+        .says("`mdb-login login --issuer https://login.example.com --proxy http://127.0.0.1:1 --http-timeout 5s --device --no-browser`");
+}
+
 #[test]
 fn a_profile_may_hand_out_id_tokens() {
     let mut ada = SignedIn::new();
@@ -302,7 +329,7 @@ fn a_profile_may_hand_out_id_tokens() {
     assert_eq!(ada.idp.requests(Endpoint::Discovery), 2, "one a sign-in");
 }
 
-/// Flags are repeated, and nothing else is: environment and profile are there the next time too.
+/// Flags that say which session it is, and how its provider is reached, are repeated, and nothing else is: environment and profile are there the next time too.
 #[test]
 fn the_command_in_a_hint_means_the_same_session() {
     let resource = "https://mongodb.example.com";
@@ -314,7 +341,8 @@ fn the_command_in_a_hint_means_the_same_session() {
         ),
         (&["--login-hint", "ada o'hara@example.com"], "--login-hint \"ada o'hara@example.com\"".to_owned()),
         (&["--id-token", "--store=file"], "--id-token --store file".to_owned()),
-        (&["--http-timeout", "9s", "--min-ttl", "1m"], String::new()),
+        (&["--http-timeout", "9s", "--min-ttl", "1m"], "--http-timeout 9s".to_owned()),
+        (&["--proxy", "http://127.0.0.1:1"], "--proxy http://127.0.0.1:1".to_owned()),
         (&["--profile", "prod"], "--profile prod".to_owned()),
         (&["prod", "--audience", resource], format!("--profile prod --audience {resource}")),
     ];

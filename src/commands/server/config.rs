@@ -10,8 +10,8 @@ use crate::federation::choices::{Base, Choices, Refusal, Whose};
 use crate::federation::emit::{self, Configuration, Format, Principals, Unfit};
 use crate::federation::{self, Authorization, Finding, IdentityProvider};
 use crate::settings::{Origin, Settings, duration, schema};
-use crate::ui::Ui;
 use crate::ui::report::{Mark, Page};
+use crate::ui::{Ui, foreign, shell_quoted};
 use crate::vendor::Vendor;
 use crate::vendor::recipe::{People, Programs, Recipe};
 
@@ -86,7 +86,7 @@ impl Prepared {
     /// # Errors
     /// `Kind::Usage`, naming the flag.
     pub fn new(choices: &Choices, settings: &Settings, side: Side) -> Result<Self> {
-        let provider = choices.decide(&base(settings, side)).map_err(refused)?;
+        let provider = choices.decide(&base(settings, side)).map_err(|refusal| unsettled(refusal, settings, side))?;
         let principals = choices.principals(&provider).map_err(refused)?;
         let doubts = judge(&provider)?;
         Ok(Self { provider, principals, doubts })
@@ -162,10 +162,29 @@ fn is_unsaid(settings: &Settings) -> bool {
 pub fn refused(refusal: Refusal) -> Error {
     let error = Error::new(Kind::Usage, format!("`{}` {}", refusal.flag, refusal.why));
     match refusal.flag {
-        "--issuer" | "--client-id" => error.hint("name a profile, or give `--issuer` and `--client-id`"),
         "--audience" if refusal.why.starts_with("is missing") => {
             error.hint("give what the tokens have in `aud`: `--audience AUDIENCE`")
         }
+        _ => error,
+    }
+}
+
+/// The same, for a choice that settings could have made.
+fn unsettled(refusal: Refusal, settings: &Settings, side: Side) -> Error {
+    let flag = refusal.flag;
+    let error = refused(refusal);
+    let both = match side {
+        Side::People(_) => "`--issuer` and `--client-id`",
+        Side::Programs(_) => "`--issuer` and `--audience`",
+    };
+    match (flag, &settings.uri, &settings.profile) {
+        ("--issuer", Some(uri), _) => error
+            .because_of(format!("nobody has signed in for `{}` yet", foreign(&uri.server())))
+            .hint(format!("run `mdb-login login {}`, or give {both}", shell_quoted(&uri.text()))),
+        ("--issuer" | "--client-id", _, Some(profile)) => {
+            error.because_of(format!("the profile `{profile}` has none")).hint(format!("give {both}"))
+        }
+        ("--issuer" | "--client-id", _, None) => error.hint(format!("name a profile, or give {both}")),
         _ => error,
     }
 }

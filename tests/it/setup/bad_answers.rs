@@ -122,7 +122,7 @@ fn bad_answers() {
         (vec!["generic", "--jwks-poll", "-1"], 2, "`--jwks-poll` must be a duration between 0s and"),
         // Profiles, and who is asked.
         (vec!["generic", "--profile", "../x"], 2, "a profile's name must be 1 to 64 letters"),
-        (vec!["generic", "--profile", "mongodb://h"], 2, "a profile's name must be"),
+        (vec!["generic", "--profile", "mongodb://h"], 2, "a profile's name must not be a connection string"),
         (vec!["generic", "--interactive"], 4, "`--interactive` needs somebody at a terminal"),
         (vec!["generic", "--yes"], 2, "issuer and client id are not given, and `--yes` wants a profile written"),
         (vec!["okta", "--domain", "a.okta.com", "--yes"], 2, "hint: run `mdb-login setup okta --client-id ID --yes`"),

@@ -9,6 +9,8 @@ fn the_token_of_a_program_is_judged_as_a_person_s() {
     let known = ["server", "signature", "principal"];
     let unknown = program.run(["inspect"]).exits(3).says("nobody has said what the MongoDB server expects of a token");
     assert!(unknown.stdout().contains("skip  audience"), "{unknown:?}");
+    assert!(unknown.stderr().contains("`mdb-login inspect --issuer ISSUER --audience AUDIENCE`"), "{unknown:?}");
+    program.run(["inspect", "--issuer", program.idp.issuer(), "--audience", CLIENT_ID, "--prefix", "jobs"]).exits(0);
     program.sandbox.env("MDB_LOGIN_AUDIENCE", CLIENT_ID);
     let judged = program.run(["inspect", "--prefix", "jobs"]).exits(0).stdout();
     assert!(known.iter().all(|rule| judged.contains(rule)) && !judged.contains("skip"), "{judged}");

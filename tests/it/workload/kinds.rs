@@ -48,7 +48,7 @@ fn every_kind_says_what_it_lacks_and_what_it_does_not_take() {
             "kind = 'client-credentials'\nissuer = 'https://a'\nclient_id = 'c'\nid_token_as_access_token = true",
             &[],
             3,
-            "config.toml:5: `id_token_as_access_token` means nothing to a session of the kind `client-credentials`\nhint: for the kind `workforce`: `mdb-login profile set p 'kind=workforce'`",
+            "config.toml:5: `id_token_as_access_token` means nothing to a session of the kind `client-credentials`\nhint: run `mdb-login profile unset p id_token_as_access_token`\nhint: for the kind `workforce`: `mdb-login profile set p 'kind=workforce'`",
         ),
         ("kind = 'azure-managed-identity'", &[], 3, "`resource` must be set for the kind `azure-managed-identity`"),
         (
@@ -95,7 +95,7 @@ fn every_kind_says_what_it_lacks_and_what_it_does_not_take() {
             "kind = 'command'\nsource_command = 'x'\nsource_file = '/t'",
             &[],
             3,
-            "`source_file` means nothing to a session of the kind `command`\nhint: it is for the kinds `kubernetes`, `file`",
+            "`source_file` means nothing to a session of the kind `command`\nhint: run `mdb-login profile unset p source_file`\nhint: it is for the kinds `kubernetes`, `file`",
         ),
         (
             "kind = 'file'\nsource_file = '/t'",
@@ -107,7 +107,7 @@ fn every_kind_says_what_it_lacks_and_what_it_does_not_take() {
             "issuer = 'https://a'\nclient_id = 'c'\nsource_command = 'x'",
             &[],
             3,
-            "config.toml:4: `source_command` means nothing to a session of the kind `workforce`\nhint: for the kind `command`: `mdb-login profile set p 'kind=command'`",
+            "config.toml:4: `source_command` means nothing to a session of the kind `workforce`\nhint: run `mdb-login profile unset p source_command`\nhint: for the kind `command`: `mdb-login profile set p 'kind=command'`",
         ),
         ("kind = 'gcp'\naudience = 'a'\nidentity = 'nonsense'", &[], 3, "`identity` must be `client_id:ID`"),
         ("kind = 'gcp'\naudience = 'a'\nidentity = '../../x@y'", &[], 3, "`identity` must be an e-mail address"),
