@@ -8,6 +8,7 @@ mod atomic_file;
 mod cli;
 mod clock;
 mod commands;
+mod connections;
 mod doctor;
 mod error;
 mod event_loop;

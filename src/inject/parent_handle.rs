@@ -7,8 +7,8 @@ use std::collections::{HashMap, VecDeque};
 use std::ffi::OsString;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use axum::Router;
@@ -17,35 +17,29 @@ use axum::extract::{Request, State};
 use axum::http::{Method, Response, StatusCode, header};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use hyper::server::conn::http1;
 use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
 use serde_json::Value;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::oneshot;
-use tokio::task::{AbortHandle, JoinSet, yield_now};
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
 use super::message::{self, Call, Key, SessionProvider};
 use super::private_dir::PrivateDir;
 use super::tokens::Tokens;
 use crate::clock::unix_now;
+use crate::connections::{self, Place};
 use crate::error::{Error, Kind, Result};
 use crate::mutex::lock;
 use crate::store::cache::CachedToken;
 use crate::ui::foreign;
 
-/// Connections at one time. mongosh opens one a request.
-const CONNECTIONS_MAX: usize = 64;
 /// For a request to arrive whole, with its signature.
 const REQUEST_DEADLINE: Duration = Duration::from_secs(5);
 /// For an answer; a driver waits for its callback for five minutes.
 const ANSWER_DEADLINE: Duration = Duration::from_secs(330);
-const HEAD_MAX: usize = 16 * 1024;
 /// A request of mongosh's has some hundred bytes.
 const BODY_MAX: usize = 64 * 1024;
-/// The pause after a failed accept. EMFILE does not go away by asking again at once.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// How many requests are known again when they are sent once more.
 const CONTEXTS_MAX: usize = 4096;
 /// How many tokens are known by the id that went with them. mongosh keeps one for each of its clients.
@@ -115,33 +109,16 @@ fn push<T>(list: &mut VecDeque<T>, entry: T, max: usize) {
 
 /// Accepts until the event loop ends; every connection ends with it.
 async fn accept(listener: UnixListener, handle: Arc<Handle>) {
-    let mut tasks = JoinSet::new();
-    let mut open: VecDeque<(AbortHandle, Arc<Connection>)> = VecDeque::new();
-    loop {
-        let stream = match listener.accept().await {
-            Ok((stream, _)) if is_ours(&stream) => stream,
-            Ok(_) => continue,
-            Err(error) => {
-                tracing::debug!(%error, "accepting failed");
-                sleep(ACCEPT_PAUSE).await;
-                continue;
-            }
-        };
-        while tasks.try_join_next().is_some() {}
-        open.retain(|(task, _)| !task.is_finished());
-        if open.len() >= CONNECTIONS_MAX {
-            // The oldest that has not proved to know the key; who waits for a token keeps its place.
-            match open.iter().position(|(_, connection)| !connection.is_proven()) {
-                Some(stranger) => open.remove(stranger).iter().for_each(|(task, _)| task.abort()),
-                None => continue,
+    let next = |cx: &mut Context<'_>| {
+        loop {
+            match ready!(listener.poll_accept(cx)) {
+                Ok((stream, _)) if !is_ours(&stream) => {}
+                accepted => return Poll::Ready(accepted.map(|(stream, _)| stream)),
             }
         }
-        let connection = Arc::new(Connection { handle: Arc::clone(&handle), proven: AtomicBool::new(false) });
-        let task = tasks.spawn(converse(stream, Arc::clone(&connection)));
-        open.push_back((task, connection));
-        // Lets the newcomer read what has already arrived, before the next in the queue may push it out.
-        yield_now().await;
-    }
+    };
+    let converse = |stream, place| converse(stream, Arc::new(Connection { handle: Arc::clone(&handle), place }));
+    connections::serve(next, converse, || ()).await;
 }
 
 /// The folder is closed to others already; this is what is left if somebody opens it.
@@ -152,26 +129,16 @@ fn is_ours(stream: &UnixStream) -> bool {
 /// One connection, which carries one request.
 struct Connection {
     handle: Arc<Handle>,
-    /// A whole request with the right signature has arrived.
-    proven: AtomicBool,
-}
-
-impl Connection {
-    fn is_proven(&self) -> bool {
-        self.proven.load(Ordering::Relaxed)
-    }
+    /// Kept once a whole request with the right signature has arrived: who waits for a token is not pushed out.
+    place: Place,
 }
 
 async fn converse(stream: UnixStream, connection: Arc<Connection>) {
     let app = Router::new().fallback(answer).with_state(Arc::clone(&connection));
     let mut conversation = std::pin::pin!(
-        http1::Builder::new()
-            .max_buf_size(HEAD_MAX)
-            .keep_alive(false)
-            .auto_date_header(false)
-            .serve_connection(TokioIo::new(stream), TowerToHyperService::new(app))
+        connections::one_request().serve_connection(TokioIo::new(stream), TowerToHyperService::new(app))
     );
-    if timeout(REQUEST_DEADLINE, &mut conversation).await.is_err() && connection.is_proven() {
+    if timeout(REQUEST_DEADLINE, &mut conversation).await.is_err() && connection.place.is_kept() {
         let _ = timeout(ANSWER_DEADLINE, conversation).await;
     }
 }
@@ -197,7 +164,7 @@ async fn answer(State(connection): State<Arc<Connection>>, request: Request) -> 
         (Some(signature), None) if handle.key.verify(&body, signature.as_bytes()) => {}
         _ => return refuse(StatusCode::UNAUTHORIZED, "wrong signature"),
     }
-    connection.proven.store(true, Ordering::Relaxed);
+    connection.place.keep();
     match handle.reply(&body).await {
         Ok(reply) => handle.signed(StatusCode::OK, &reply),
         Err(text) => handle.signed(StatusCode::INTERNAL_SERVER_ERROR, &message::failure(&text)),

@@ -1,43 +1,34 @@
-//! Connections: few, short, and none able to keep the others waiting.
+//! The listener's conversations: short, one request each, and nothing that a stranger says ends the wait.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::future::poll_fn;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{HeaderValue, Response, StatusCode, header};
-use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, watch};
-use tokio::task::{AbortHandle, JoinSet, yield_now};
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
 use super::route::{self, Answer, Decision, Progress, Refusal, Rules, START_COOKIE};
 use super::sockets::{self, Owner};
 use super::{Doubt, Notice, pages};
+use crate::connections::{self, Place};
 use crate::mutex::lock;
 use crate::oidc::unguessable;
 
-/// Connections at one time. Browsers open one or two, some of them on suspicion and never used.
-const CONNECTIONS_MAX: usize = 64;
 /// For the request line and headers. Browsers send them at once; Slowloris does not.
 const HEAD_DEADLINE: Duration = Duration::from_secs(5);
-/// For the request line and headers together; cookies of other programs on localhost are in there too.
-const HEAD_MAX: usize = 16 * 1024;
 /// How long the final page is kept back for the outcome. Longer than the exchange's own deadline.
 const OUTCOME_HOLD: Duration = Duration::from_secs(20);
 /// For a whole conversation: the hold, and some time to read the answer.
 const CONNECTION_DEADLINE: Duration = Duration::from_secs(30);
-/// The pause after a failed accept. EMFILE does not go away by asking again at once.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// What all connections of one attempt share.
 pub(super) struct Shared {
@@ -133,39 +124,19 @@ impl Shared {
 
 /// Accepts until it is aborted; every connection ends with it.
 pub(super) async fn accept(mut listeners: Vec<TcpListener>, shared: Arc<Shared>) {
-    let mut tasks = JoinSet::new();
-    let mut open: VecDeque<(AbortHandle, Arc<Connection>)> = VecDeque::new();
-    loop {
-        let accepted = poll_fn(|cx| {
-            listeners.iter().map(|listener| listener.poll_accept(cx)).find(Poll::is_ready).unwrap_or(Poll::Pending)
-        })
-        .await;
+    let next = |cx: &mut Context<'_>| {
+        let accepted = listeners.iter().map(|listener| listener.poll_accept(cx)).find(Poll::is_ready);
         // The next address comes first next time, or a flood on one would shut out the other.
-        listeners.rotate_left(1);
-        let stream = match accepted {
-            Ok((stream, _)) => stream,
-            Err(error) => {
-                tracing::debug!(%error, "accepting failed");
-                sleep(ACCEPT_PAUSE).await;
-                continue;
-            }
-        };
-        while tasks.try_join_next().is_some() {}
-        open.retain(|(task, _)| !task.is_finished());
-        if open.len() >= CONNECTIONS_MAX {
-            shared.count("connection too many", None);
-            // The oldest that has said nothing yet; a browser that waits for the final page keeps its place.
-            match open.iter().position(|(_, connection)| !connection.has_spoken()) {
-                Some(silent) => open.remove(silent).iter().for_each(|(task, _)| task.abort()),
-                None => continue,
-            }
+        if accepted.is_some() {
+            listeners.rotate_left(1);
         }
-        let connection = Arc::new(Connection::new(Arc::clone(&shared), &stream));
-        let task = tasks.spawn(converse(stream, Arc::clone(&connection)));
-        open.push_back((task, connection));
-        // Lets the newcomer read what has already arrived, before the next in the queue may push it out.
-        yield_now().await;
-    }
+        accepted.unwrap_or(Poll::Pending).map_ok(|(stream, _)| stream)
+    };
+    let converse = |stream, place| {
+        let connection = Connection::new(Arc::clone(&shared), &stream, place);
+        converse(stream, Arc::new(connection))
+    };
+    connections::serve(next, converse, || shared.count("connection too many", None)).await;
 }
 
 /// One connection, which carries one request.
@@ -173,7 +144,8 @@ struct Connection {
     shared: Arc<Shared>,
     /// The browser's address, and ours, as this connection has them.
     ends: Option<(SocketAddr, SocketAddr)>,
-    spoken: AtomicBool,
+    /// Kept once a complete request has arrived: a browser that waits for the final page is not pushed out.
+    place: Place,
     parting: Mutex<Option<Parting>>,
 }
 
@@ -185,19 +157,14 @@ enum Parting {
 }
 
 impl Connection {
-    fn new(shared: Arc<Shared>, stream: &TcpStream) -> Self {
+    fn new(shared: Arc<Shared>, stream: &TcpStream, place: Place) -> Self {
         let ends = stream.peer_addr().ok().zip(stream.local_addr().ok());
-        Self { shared, ends, spoken: AtomicBool::new(false), parting: Mutex::new(None) }
+        Self { shared, ends, place, parting: Mutex::new(None) }
     }
 
     /// Whose browser this is.
     fn owner(&self) -> Owner {
         self.ends.map_or(Owner::Unknown, |(browser, here)| sockets::owner(browser, here))
-    }
-
-    /// Whether a complete request has arrived.
-    fn has_spoken(&self) -> bool {
-        self.spoken.load(Ordering::Relaxed)
     }
 
     fn part(&self) {
@@ -222,12 +189,9 @@ async fn converse(stream: TcpStream, connection: Arc<Connection>) {
         _ => return,
     }
     let app = Router::new().fallback(answer).with_state(Arc::clone(&connection));
-    let conversation = http1::Builder::new()
+    let conversation = connections::one_request()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_DEADLINE)
-        .max_buf_size(HEAD_MAX)
-        .keep_alive(false)
-        .auto_date_header(false)
         .serve_connection(TokioIo::new(stream), TowerToHyperService::new(app));
     match timeout(CONNECTION_DEADLINE, conversation).await {
         Ok(Err(error)) if error.is_parse_too_large() => {
@@ -242,7 +206,7 @@ async fn converse(stream: TcpStream, connection: Arc<Connection>) {
 
 /// The glue between a request and its [`Decision`]. The body is dropped unread.
 async fn answer(State(connection): State<Arc<Connection>>, request: Request) -> Response<Body> {
-    connection.spoken.store(true, Ordering::Relaxed);
+    connection.place.keep();
     let (head, _) = request.into_parts();
     let shared = &connection.shared;
     tracing::debug!(method = %head.method, target = shared.rules.describe(&head), "request");
