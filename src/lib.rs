@@ -20,6 +20,7 @@ mod log;
 mod mongo;
 mod mutex;
 mod oidc;
+mod open_file;
 mod secret;
 mod session;
 mod settings;

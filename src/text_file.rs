@@ -5,6 +5,7 @@ use std::io::{self, Read};
 use std::path::Path;
 
 use crate::error::{Error, Kind, Result};
+use crate::open_file::{self, Links};
 use crate::ui::foreign;
 
 /// More than anybody writes by hand, little enough to read at every start.
@@ -90,15 +91,7 @@ impl TextFile {
 
 /// Opens for reading, never waiting for a writer at the other end.
 pub fn open(path: &Path) -> io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.read(true);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::OpenOptionsExt;
-        let flags = rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOCTTY;
-        options.custom_flags(i32::try_from(flags.bits()).unwrap_or(0));
-    }
-    options.open(path)
+    open_file::open(path, OpenOptions::new().read(true), Links::Follow)
 }
 
 /// What an open file is, if it is no regular file. Judged by what was opened: nobody can put another in its place between

@@ -10,6 +10,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Kind, Result};
+use crate::open_file::{self, Links};
 use crate::settings::dirs;
 use crate::store::private_folder;
 use crate::ui::foreign;
@@ -140,35 +141,13 @@ fn is_our_folder(path: &Path) -> bool {
 /// The lock of a folder; `None` if somebody has it, or had it and has removed the folder.
 fn lock(dir: &Path) -> io::Result<Option<File>> {
     let path = dir.join(LOCK);
-    let mut options = OpenOptions::new();
-    options.read(true).write(true).create(true).truncate(false);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::OpenOptionsExt as _;
-        // Without NONBLOCK, a FIFO in the file's place would hold us.
-        let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
-        options.mode(0o600).custom_flags(i32::try_from(flags.bits()).unwrap_or_default());
-    }
-    let file = options.open(&path)?;
+    let file =
+        open_file::open(&path, OpenOptions::new().read(true).write(true).create(true).truncate(false), Links::Refuse)?;
     match file.try_lock() {
-        Ok(()) => Ok(is_at(&file, &path).then_some(file)),
+        Ok(()) => Ok(open_file::is_at(&file, &path).then_some(file)),
         Err(TryLockError::WouldBlock) => Ok(None),
         Err(TryLockError::Error(error)) => Err(error),
     }
-}
-
-#[cfg(unix)]
-fn is_at(file: &File, path: &Path) -> bool {
-    use std::os::unix::fs::MetadataExt as _;
-    match (file.metadata(), fs::symlink_metadata(path)) {
-        (Ok(held), Ok(named)) => (held.dev(), held.ino()) == (named.dev(), named.ino()),
-        _ => false,
-    }
-}
-
-#[cfg(not(unix))]
-fn is_at(_: &File, _: &Path) -> bool {
-    true // Windows does not remove a file that is open.
 }
 
 #[cfg(test)]

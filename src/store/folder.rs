@@ -11,6 +11,7 @@ use zeroize::Zeroizing;
 
 use super::trouble::{Trouble, shown};
 use crate::atomic_file;
+use crate::open_file::{self, Links};
 use crate::ui::shell_quoted;
 
 /// In the state folder.
@@ -121,16 +122,8 @@ fn check_ancestors(_: &Path) -> Result<(), Trouble> {
 /// Opens a file of ours and looks at what was opened, not at what the name says a moment before (CVE-2025-46327):
 /// a regular file with one name, ours, and closed to others. `None` if there is none.
 pub(super) fn open(path: &Path, options: &mut OpenOptions) -> Result<Option<File>, Trouble> {
-    #[cfg(unix)]
-    {
-        use rustix::fs::OFlags;
-        use std::os::unix::fs::OpenOptionsExt;
-        // Without NONBLOCK, a FIFO in the file's place would hold us until somebody writes to it.
-        let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
-        options.mode(0o600).custom_flags(i32::try_from(flags.bits()).unwrap_or_default());
-    }
     let refused = |why: &str| Trouble::Unsafe { path: path.to_owned(), why: why.to_owned(), hint: None };
-    let file = match options.open(path) {
+    let file = match open_file::open(path, options, Links::Refuse) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         // ELOOP for a link; ENXIO and EISDIR for what cannot be opened like a file.

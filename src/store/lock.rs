@@ -13,6 +13,7 @@ use super::folder;
 use super::key::SessionId;
 use super::trouble::{Trouble, shown};
 use crate::error::{Error, Kind, Result};
+use crate::open_file::is_at;
 
 /// Time between two tries, at first. Measured: as fast as a blocking lock for 200 waiters, and it can give up.
 const POLL: Duration = Duration::from_millis(20);
@@ -195,20 +196,6 @@ fn open(path: &Path) -> Result<File, Trouble> {
     #[cfg(unix)]
     let _ = file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o600));
     Ok(file)
-}
-
-#[cfg(unix)]
-fn is_at(file: &File, path: &Path) -> bool {
-    use std::os::unix::fs::MetadataExt;
-    match (file.metadata(), std::fs::symlink_metadata(path)) {
-        (Ok(held), Ok(named)) => (held.dev(), held.ino()) == (named.dev(), named.ino()),
-        _ => false,
-    }
-}
-
-#[cfg(not(unix))]
-fn is_at(_: &File, _: &Path) -> bool {
-    true // Windows does not remove a file that is open.
 }
 
 fn cannot_lock(path: &Path, error: std::io::Error) -> Error {

@@ -2,13 +2,14 @@
 
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::thread;
 
 use rustix::fs::{CWD, FileType, Mode, OFlags};
 
 use super::{GLANCE, Keeper, put_file};
+use crate::open_file::open_with;
 use crate::store::cache::CachedToken;
 
 impl Keeper {
@@ -71,6 +72,5 @@ impl Keeper {
 }
 
 fn open(path: &Path, flags: OFlags) -> io::Result<File> {
-    let flags = i32::try_from((flags | OFlags::NOFOLLOW).bits()).unwrap_or_default();
-    OpenOptions::new().write(true).custom_flags(flags).open(path)
+    open_with(path, OpenOptions::new().write(true), flags | OFlags::NOFOLLOW)
 }

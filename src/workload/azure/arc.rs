@@ -16,6 +16,7 @@ use super::{granted, refused, selector, url};
 use crate::error::{Error, Kind, Result};
 use crate::http::shown_url;
 use crate::oidc::Fault;
+use crate::open_file::{self, Links};
 use crate::secret::Secret;
 use crate::ui::foreign;
 use crate::workload::environment::Variables;
@@ -127,15 +128,7 @@ fn read(file: &Path) -> Result<Secret> {
 
 /// Follows no symbolic link, and waits for nobody at the other end of a FIFO.
 fn open(file: &Path) -> io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.read(true);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::OpenOptionsExt as _;
-        let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOCTTY;
-        options.custom_flags(i32::try_from(flags.bits()).unwrap_or_default());
-    }
-    options.open(file)
+    open_file::open(file, OpenOptions::new().read(true), Links::Refuse)
 }
 
 /// Whether the agent says that the token is of the identity that was asked for.
