@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::key::{SessionId, SessionKey};
 use super::trouble::Trouble;
-use super::{Backend, SessionRecord, folder, record};
+use super::{Backend, SessionRecord, folder, versioned};
 use crate::error::{Error, Result};
 
 /// A session as `status` shows it, and what keeps callers from asking the provider in vain.
@@ -82,15 +82,8 @@ pub fn read(state_dir: &Path, id: &SessionId) -> Result<Option<IndexEntry>, Trou
 
 /// Writes one session's entry as a whole.
 pub fn write(state_dir: &Path, id: &SessionId, entry: &IndexEntry) -> Result<()> {
-    #[derive(Serialize)]
-    struct Versioned<'a> {
-        v: u32,
-        #[serde(flatten)]
-        entry: &'a IndexEntry,
-    }
     let path = folder::sessions(state_dir)?.join(file_name(id));
-    let text = serde_json::to_vec(&Versioned { v: 1, entry }).map_err(Trouble::refused)?;
-    Ok(folder::write(&path, &text)?)
+    Ok(folder::write(&path, &versioned::write(entry, 0)?)?)
 }
 
 /// Removes one session's entry; one that is not there is fine.
@@ -124,9 +117,7 @@ fn file_name(id: &SessionId) -> String {
 
 fn read_file(path: &Path) -> Result<Option<IndexEntry>, Trouble> {
     let Some(bytes) = folder::read(path)? else { return Ok(None) };
-    let item = format!("`{}`", super::trouble::shown(path));
-    record::check_version(&item, &bytes)?;
-    record::read(&item, &bytes).map(Some)
+    versioned::read(&format!("`{}`", super::trouble::shown(path)), &bytes).map(Some)
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@
 use std::fmt::Display;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
@@ -18,6 +18,7 @@ use zeroize::Zeroizing;
 use super::secret_service::{self, Look};
 use super::trouble::Trouble;
 use super::{OnWait, Patience};
+use crate::mutex::lock;
 
 const SERVICE: &str = "mdb-login";
 
@@ -138,7 +139,7 @@ impl Keyring {
         let worker_end = Arc::clone(&end);
         let worker = move || {
             let _ = sender.send(work());
-            let mut end = worker_end.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut end = lock(&worker_end);
             match *end {
                 End::GivenUp => {
                     LEFT_BEHIND.fetch_sub(1, Ordering::SeqCst);
@@ -156,7 +157,7 @@ impl Keyring {
             answer = receiver.recv_timeout(limit.saturating_sub(SILENCE));
         }
         if matches!(answer, Err(RecvTimeoutError::Timeout)) {
-            let mut end = end.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut end = lock(&end);
             match *end {
                 End::Answered => answer = receiver.try_recv().map_err(|_| RecvTimeoutError::Disconnected),
                 _ => {

@@ -1,6 +1,6 @@
 //! Where sessions are kept: which stores there are, which one is used, and what is in it.
 //!
-//! - `key`: what makes two sign-ins one session, and its name. `record`: what is kept, as text.
+//! - `key`: what makes two sign-ins one session, and its name. `record`: what is kept; `versioned`: its text form.
 //! - `keyring` (with `secret_service`), `kernel`, `file`: the stores. `items`: one item in any of them; `parts`: values
 //!   larger than an item.
 //! - `cache`: the access token, where reading it costs nothing. `index`: what can be told without a secret.
@@ -25,6 +25,7 @@ mod record;
 #[cfg(target_os = "linux")]
 mod secret_service;
 mod trouble;
+mod versioned;
 
 use std::path::{Path, PathBuf};
 

@@ -10,8 +10,8 @@ use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use super::items::{Item, Items};
-use super::record;
 use super::trouble::Trouble;
+use super::versioned;
 
 /// Far above any token; only keeps a damaged head from sending us on a walk.
 const MAX_PARTS: usize = 1000;
@@ -19,7 +19,6 @@ const MAX_PARTS: usize = 1000;
 /// The head of a value that is in parts; a value in one piece is its own head, and has no `parts`.
 #[derive(Serialize, Deserialize)]
 struct Head {
-    v: u32,
     parts: Option<Parts>,
 }
 
@@ -87,9 +86,8 @@ pub(super) fn write(items: &Items, head: Item<'_>, value: &[u8], unreadable: Unr
     for (number, piece) in pieces.enumerate() {
         items.set(&Item { part: Some((set, number)), ..head }, piece)?;
     }
-    let text = serde_json::to_vec(&Head { v: 1, parts: Some(Parts { set, count, sha256: sha256(value) }) })
-        .map_err(Trouble::refused)?;
-    items.set(&head, &text)?;
+    let parts = Parts { set, count, sha256: sha256(value) };
+    items.set(&head, &versioned::write(&Head { parts: Some(parts) }, 0)?)?;
     clear(items, head, other, 0)?;
     clear(items, head, set, count)
 }
@@ -117,8 +115,7 @@ fn clear(items: &Items, head: Item<'_>, set: char, from: usize) -> Result<(), Tr
 
 fn parts_of(items: &Items, head: Item<'_>, bytes: &[u8]) -> Result<Option<Parts>, Trouble> {
     let name = items.shown(&head);
-    record::check_version(&name, bytes)?;
-    let parts = record::read::<Head>(&name, bytes)?.parts;
+    let parts = versioned::read::<Head>(&name, bytes)?.parts;
     match &parts {
         Some(Parts { set: 'a' | 'b', count: 1..=MAX_PARTS, .. }) | None => Ok(parts),
         Some(_) => Err(Trouble::Damaged { item: name, why: "its list of parts makes no sense".into() }),

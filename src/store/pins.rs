@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::trouble::{Trouble, shown};
-use super::{folder, record};
+use super::{folder, versioned};
 use crate::error::{Error, Kind, Result};
 use crate::ui::{foreign, shell_quoted};
 
@@ -68,9 +68,7 @@ fn read_file(path: &Path, server: &str, user: Option<&str>) -> Result<Option<Pin
 
 fn read_any(path: &Path) -> Result<Option<Pin>, Trouble> {
     let Some(bytes) = folder::read(path)? else { return Ok(None) };
-    let item = shown(path);
-    record::check_version(&item, &bytes)?;
-    record::read(&item, &bytes).map(Some)
+    versioned::read(&shown(path), &bytes).map(Some)
 }
 
 /// In the words of servers and not of sessions, and with what mends it.
@@ -91,15 +89,8 @@ fn unusable(trouble: Trouble, path: &Path, server: &str) -> Error {
 
 /// Remembers what the person has accepted, in place of anything earlier.
 pub fn write(state_dir: &Path, pin: &Pin) -> Result<()> {
-    #[derive(Serialize)]
-    struct Versioned<'a> {
-        v: u32,
-        #[serde(flatten)]
-        pin: &'a Pin,
-    }
     let path = file(&folder::servers(state_dir)?, &pin.server, pin.user.as_deref());
-    let text = serde_json::to_vec(&Versioned { v: 1, pin }).map_err(Trouble::refused)?;
-    Ok(folder::write(&path, &text)?)
+    Ok(folder::write(&path, &versioned::write(pin, 0)?)?)
 }
 
 fn file(folder: &Path, server: &str, user: Option<&str>) -> PathBuf {

@@ -1,17 +1,11 @@
-//! What is kept of a session, and its text form.
-//!
-//! Both forms are JSON with a version `v` (KWallet keeps nothing but UTF-8). Secrets go in and out by hand, because
-//! [`Secret`] has no `Serialize`; and serde's own error texts never leave this file, because they quote the value that
-//! did not fit.
+//! What is kept of a session, and its text form. Secrets go in and out by hand, because [`Secret`] has no `Serialize`.
 
 use serde::{Deserialize, Deserializer, Serialize};
 use zeroize::Zeroizing;
 
 use super::trouble::Trouble;
+use super::versioned;
 use crate::secret::Secret;
-
-/// The version that is written. A reader takes this one and refuses later ones.
-const VERSION: u32 = 1;
 
 /// A signed-in session: all that is needed to renew the access token and to sign out.
 #[derive(Clone, Debug, Deserialize)]
@@ -57,7 +51,6 @@ impl SessionRecord {
     pub(super) fn to_bytes(&self) -> Result<Zeroizing<Vec<u8>>, Trouble> {
         #[derive(Serialize)]
         struct Written<'a> {
-            v: u32,
             generation: u64,
             refresh_token: Option<&'a str>,
             id_token: Option<&'a str>,
@@ -75,10 +68,8 @@ impl SessionRecord {
         let refresh_token = self.refresh_token.as_ref().map(Secret::expose);
         let id_token = self.id_token.as_ref().map(Secret::expose);
         let secrets = [refresh_token, id_token].iter().flatten().map(|text| text.len()).sum();
-        written(
-            secrets,
+        versioned::write(
             &Written {
-                v: VERSION,
                 generation: self.generation,
                 refresh_token,
                 id_token,
@@ -93,13 +84,13 @@ impl SessionRecord {
                 renewed_at: self.renewed_at,
                 endpoints: &self.endpoints,
             },
+            secrets,
         )
     }
 
     /// Reads the stored form. `item` names the place in errors.
     pub(super) fn from_bytes(item: &str, bytes: &[u8]) -> Result<Self, Trouble> {
-        check_version(item, bytes)?;
-        read(item, bytes)
+        versioned::read(item, bytes)
     }
 }
 
@@ -126,7 +117,6 @@ impl CachedToken {
     pub(super) fn to_bytes(&self) -> Result<Zeroizing<Vec<u8>>, Trouble> {
         #[derive(Serialize)]
         struct Written<'a> {
-            v: u32,
             token: &'a str,
             expires_at: u64,
             issued_at: u64,
@@ -137,10 +127,8 @@ impl CachedToken {
             subject: &'a str,
             scopes: &'a [String],
         }
-        written(
-            self.token.expose().len(),
+        versioned::write(
             &Written {
-                v: VERSION,
                 token: self.token.expose(),
                 expires_at: self.expires_at,
                 issued_at: self.issued_at,
@@ -151,42 +139,14 @@ impl CachedToken {
                 subject: &self.subject,
                 scopes: &self.scopes,
             },
+            self.token.expose().len(),
         )
     }
 
     /// Reads the stored form in one pass. It is only a cache: what cannot be read is not there.
     pub(super) fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        // `v` is always written first, so its check costs no second parse.
-        bytes.starts_with(br#"{"v":1,"#).then(|| serde_json::from_slice(bytes).ok()).flatten()
+        versioned::read_cached(bytes)
     }
-}
-
-/// Refuses what a later version wrote, and what has no version.
-pub(super) fn check_version(item: &str, bytes: &[u8]) -> Result<(), Trouble> {
-    #[derive(Deserialize)]
-    struct Versioned {
-        v: u32,
-    }
-    match read::<Versioned>(item, bytes)?.v {
-        VERSION => Ok(()),
-        0 => Err(Trouble::Damaged { item: item.to_owned(), why: "its version is 0".into() }),
-        _ => Err(Trouble::Newer { item: item.to_owned() }),
-    }
-}
-
-/// Parses JSON of ours. The error tells where it broke, never what stood there.
-pub(super) fn read<'de, T: Deserialize<'de>>(item: &str, bytes: &'de [u8]) -> Result<T, Trouble> {
-    serde_json::from_slice(bytes).map_err(|error| {
-        let why = format!("not the expected JSON at line {}, column {}", error.line(), error.column());
-        Trouble::Damaged { item: item.to_owned(), why }
-    })
-}
-
-/// Writes JSON into one buffer that is large enough from the start: growing would leave copies of the secrets behind.
-fn written(secrets: usize, value: &impl Serialize) -> Result<Zeroizing<Vec<u8>>, Trouble> {
-    let mut bytes = Zeroizing::new(Vec::with_capacity(secrets + 8 * 1024));
-    serde_json::to_writer(&mut *bytes, value).map_err(Trouble::refused)?;
-    Ok(bytes)
 }
 
 fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Secret, D::Error> {
