@@ -201,10 +201,10 @@ impl<'a> Session<'a> {
         })?
     }
 
-    /// How long to wait for another process that holds the session: it may ask for metadata, then for a token, and (a
-    /// program) once more for both, each within the timeout of a request.
+    /// How long to wait for another process that holds the session: for as long as a renewal may take, and for what it does
+    /// on this computer.
     fn lock_deadline(&self) -> Duration {
-        4 * self.settings.http_timeout + Duration::from_secs(5)
+        renew::longest(self.settings) + Duration::from_secs(5)
     }
 
     /// What is stored, with the secrets. The caller holds the lock.

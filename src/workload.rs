@@ -27,6 +27,7 @@ mod retry;
 
 use std::ffi::OsString;
 use std::path::Path;
+use std::time::Duration;
 
 pub use client_credentials::key as client_key;
 pub use given::Place;
@@ -37,6 +38,7 @@ use crate::http::Http;
 use crate::oidc::Fault;
 use crate::oidc::token::Clock;
 use crate::secret::Secret;
+use crate::secret::source;
 use crate::settings::{Identity, Origin, SessionKind, Settings, schema};
 
 /// What a platform is asked, and with what.
@@ -94,6 +96,21 @@ impl From<Fault> for Failure {
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         Self::Other(error)
+    }
+}
+
+/// What [`Ask::token`] may take, whatever happens meanwhile: for those who wait for the same token.
+pub fn longest(settings: &Settings) -> Duration {
+    let timeout = settings.http_timeout;
+    match settings.kind {
+        SessionKind::ClientCredentials => client_credentials::longest(settings),
+        SessionKind::Command => source::DEADLINE,
+        SessionKind::AzureManagedIdentity => azure::longest(timeout),
+        SessionKind::Gcp => gcp::longest(timeout, settings.impersonate.is_some()),
+        SessionKind::GithubActions => github::longest(timeout),
+        SessionKind::Kubernetes => kubernetes::longest(timeout),
+        // Nobody is asked.
+        SessionKind::Workforce | SessionKind::File => Duration::ZERO,
     }
 }
 

@@ -63,7 +63,15 @@ pub enum Readers {
 }
 
 /// How long a command, or who writes to stdin, has. It may have to ask a person for a passphrase, while others wait for the session.
-const DEADLINE: Duration = Duration::from_secs(30);
+pub const DEADLINE: Duration = Duration::from_secs(30);
+
+/// What reading `source` may take.
+pub fn longest(source: &Source) -> Duration {
+    match source {
+        Source::File(_) => Duration::ZERO,
+        Source::Command(_) | Source::Stdin(_) => DEADLINE,
+    }
+}
 
 /// Reads one line of text. One trailing line break is dropped, as editors and `echo` add one. A command that is still
 /// running when this is dropped is killed.

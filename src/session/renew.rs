@@ -14,6 +14,7 @@ use crate::clock::unix_now;
 use crate::error::{Error, Kind, Result};
 use crate::oidc::token::RETRY_AFTER_MAX;
 use crate::oidc::{Fault, Outcome};
+use crate::settings::Settings;
 use crate::store::Store;
 use crate::store::cache::{self, CachedToken};
 use crate::store::index::IndexEntry;
@@ -46,6 +47,11 @@ pub fn renew(session: &Session<'_>, freshness: &Freshness, cached: Option<Cached
     // Not signed in is by far the most frequent reason to be here in vain; a missing index says it without a lock.
     let entry = entry.ok_or_else(|| session.login_required(format!("not signed in to {}", session.name())))?;
     climb(session, freshness, cached, Some(&entry), || Refresh::open(session))
+}
+
+/// What one who holds the lock may take until the next token is there, or none can be had.
+pub fn longest(settings: &Settings) -> Duration {
+    if settings.kind.is_program() { obtain::longest(settings) } else { refresh::longest(settings) }
 }
 
 /// The rung, whatever the source. `entry` is what the index knew before the lock.
@@ -145,5 +151,45 @@ fn pause_before_another(fault: &Fault, has_token: bool) -> Option<Duration> {
             Some(PAUSE_AFTER_5XX)
         }
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::schema::{self, Setting};
+    use crate::settings::{Request, of_flags};
+
+    /// Those who wait for the lock must not give up while whoever holds it does as it should. The numbers are those of the
+    /// vendors' rules and of the ladder, for what is asked one after the other.
+    #[test]
+    fn a_renewal_that_goes_on_is_waited_for() {
+        let (kind, secret) = (&schema::KIND, &schema::CLIENT_SECRET_COMMAND);
+        // All attempts, and the last one's answer: of IMDS while it is updated, and of any other.
+        let (imds, any) = (85.0 + 12.0, 40.0 + 12.0);
+        type Row<'a> = (&'a [(&'static Setting, &'static str)], f64);
+        let rows: [Row; 12] = [
+            // Metadata, and a refresh twice with a pause between.
+            (&[], 12.0 + 2.0 * 12.0 + 2.0),
+            (&[(secret, "pass x")], 30.0 + 12.0 + 2.0 * 12.0 + 2.0),
+            (&[(kind, "client-credentials")], 2.0 * (12.0 + 12.0) + 2.0),
+            (&[(kind, "client-credentials"), (secret, "pass x")], 2.0 * (30.0 + 12.0 + 12.0) + 2.0),
+            (&[(kind, "azure-managed-identity")], f64::max(imds, 2.0 * any)),
+            (&[(kind, "gcp")], any),
+            (&[(kind, "gcp"), (&schema::IMPERSONATE, "a@p.iam.gserviceaccount.com")], 2.0 * any),
+            (&[(kind, "github-actions")], any),
+            (&[(kind, "kubernetes")], any),
+            (&[(kind, "command")], 30.0),
+            (&[(kind, "command"), (&schema::HTTP_TIMEOUT, "1s")], 30.0),
+            (&[(kind, "gcp"), (&schema::HTTP_TIMEOUT, "2m")], 40.0 + 120.0),
+        ];
+        for (flags, expected) in rows {
+            let flags: Vec<_> =
+                flags.iter().map(|(setting, value)| (*setting, "--flag", vec![(*value).to_owned()])).collect();
+            let settings = of_flags(&Request { flags, ..Request::default() });
+            let (longest, expected) = (longest(&settings), Duration::from_secs_f64(expected));
+            let spare = longest.checked_sub(expected);
+            assert!(spare.is_some_and(|spare| spare <= settings.http_timeout), "{longest:?}, not {expected:?}");
+        }
     }
 }

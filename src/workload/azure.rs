@@ -14,6 +14,7 @@ mod arc;
 mod federated;
 
 use std::path::Path;
+use std::time::Duration;
 
 use oauth2::http::{HeaderMap, header};
 use serde_json::{Map, Value};
@@ -66,6 +67,12 @@ pub async fn token(ask: &Ask<'_>) -> Result<Obtained> {
         Place::Federated => federated::token(ask, &variables, resource).await,
         Place::VirtualMachine { endpoint } => virtual_machine(ask, endpoint, resource).await,
     }
+}
+
+/// What asking at the slowest of the places may take: which one it will be is known only once it is looked for.
+pub fn longest(timeout: Duration) -> Duration {
+    let services = [&IMDS, &APP_SERVICE, &federated::ENTRA].map(|service| service.longest(timeout));
+    services.into_iter().fold(arc::longest(timeout), Duration::max)
 }
 
 /// Where this is, by what the environment says. `has_agent`: the agent of Azure Arc is installed.

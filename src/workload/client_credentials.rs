@@ -2,6 +2,7 @@
 //! `<application id>/.default` this is what Azure calls a service principal.
 
 use std::path::Path;
+use std::time::Duration;
 
 use super::{Failure, Obtained};
 use crate::clock::unix_now;
@@ -47,6 +48,12 @@ pub async fn token(http: &Http, settings: &Settings) -> Result<Obtained, Failure
         token::client_credentials(http, &identity, assertion.as_ref(), &endpoint.url, scopes, &settings.resource)
             .await?;
     Ok(Obtained { token: answer.access_token, expires_in: answer.expires_in, clock: answer.clock })
+}
+
+/// The secret, and the two requests.
+pub fn longest(settings: &Settings) -> Duration {
+    let secret = settings.client_secret.as_ref().map_or(Duration::ZERO, source::longest);
+    secret + 2 * settings.http_timeout
 }
 
 async fn proof(settings: &Settings) -> Result<Proof> {

@@ -11,6 +11,8 @@
 mod key;
 mod metadata;
 
+use std::time::Duration;
+
 use serde_json::json;
 use url::Url;
 
@@ -59,6 +61,12 @@ pub async fn token(ask: &Ask<'_>) -> Result<Obtained> {
             lent(ask, &variables, other, audience, &access_token).await
         }
     }
+}
+
+/// A token of the program's own account; with `impersonate` it is followed by that of the account that is lent.
+pub fn longest(timeout: Duration, impersonate: bool) -> Duration {
+    let own = metadata::METADATA.longest(timeout).max(key::TOKEN_ENDPOINT.longest(timeout));
+    if impersonate { own + IAM.longest(timeout) } else { own }
 }
 
 /// The account that this program has by itself.

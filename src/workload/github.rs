@@ -1,5 +1,7 @@
 //! GitHub Actions: the token of a workflow's run, from the service that the runner names.
 
+use std::time::Duration;
+
 use url::Url;
 
 use super::environment::Variables;
@@ -30,6 +32,10 @@ pub async fn token(ask: &Ask<'_>) -> Result<Obtained> {
     })?;
     let token = request::member(&url, answer.response.body(), &["value"]).map_err(|fault| ACTIONS.failed(&fault))?;
     Ok(Obtained { token, expires_in: None, clock: answer.clock })
+}
+
+pub fn longest(timeout: Duration) -> Duration {
+    ACTIONS.longest(timeout)
 }
 
 /// What the runner gives a job that may have tokens: where to ask, and with what.

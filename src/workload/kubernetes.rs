@@ -2,6 +2,7 @@
 //! API server (TokenRequest, `authentication.k8s.io/v1`).
 
 use std::path::Path;
+use std::time::Duration;
 
 use serde_json::json;
 use url::Url;
@@ -50,6 +51,10 @@ pub async fn token(ask: &Ask<'_>) -> Result<Obtained> {
     let token = request::member(&url, answer.response.body(), &["status", "token"]);
     let token = token.map_err(|fault| API_SERVER.failed(&fault))?;
     Ok(Obtained { token, expires_in: None, clock: answer.clock })
+}
+
+pub fn longest(timeout: Duration) -> Duration {
+    API_SERVER.longest(timeout)
 }
 
 /// Where the API server takes such requests; the settings have seen to it that both names are names.

@@ -2,7 +2,7 @@
 //!
 //! What a platform says of itself is shown, and nothing is decided by it: the vendors change their texts.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use oauth2::http::{HeaderMap, Method, Request, header};
 use oauth2::{HttpRequest, HttpResponse};
@@ -67,6 +67,11 @@ impl Service {
     /// One that nothing marks.
     pub const fn new(name: &'static str, rule: Rule) -> Self {
         Self { name, rule, is_strange: |_| false }
+    }
+
+    /// What [`Self::ask`] may take. `timeout` is what one request may.
+    pub fn longest(&self, timeout: Duration) -> Duration {
+        self.rule.longest(timeout)
     }
 
     /// Sends `request` until it is answered with something other than a passing trouble, or the rule gives up.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::Value;
 use tracing::{debug, info};
 
-use super::{Source, nobody_asked_to_wait, pause_before_another};
+use super::{PAUSE_AFTER_5XX, Source, nobody_asked_to_wait, pause_before_another};
 use crate::clock::unix_now;
 use crate::error::{Error, Result};
 use crate::event_loop::block_on;
@@ -15,13 +15,14 @@ use crate::oidc::{Fault, access_token, decode_jwt};
 use crate::session::explain::Doing;
 use crate::session::keep::{judge, keep_token};
 use crate::session::{Freshness, Session, SignedIn};
+use crate::settings::{SessionKind, Settings};
 use crate::signals;
 use crate::store::cache::{Cached, CachedToken};
 use crate::store::index::{self, IndexEntry};
 use crate::store::lock::{LockKind, SessionLock};
 use crate::store::{Backend, Store};
 use crate::ui::foreign;
-use crate::workload::{Ask, Failure, Obtained, Place};
+use crate::workload::{self, Ask, Failure, Obtained, Place};
 
 /// A program that asks for a token; the caller holds the lock.
 pub struct Program<'a> {
@@ -163,6 +164,16 @@ fn ask(
             obtained = asking => Ok(obtained),
         }
     })?
+}
+
+/// What [`ask`] may take.
+pub fn longest(settings: &Settings) -> Duration {
+    let once = workload::longest(settings);
+    match settings.kind {
+        SessionKind::ClientCredentials => 2 * once + PAUSE_AFTER_5XX,
+        // The platforms' own rules say how often they are asked.
+        _ => once,
+    }
 }
 
 /// The token with all that is known of it: by the settings, else by its own word.

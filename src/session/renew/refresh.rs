@@ -3,20 +3,23 @@
 //! The successor of a refresh token is stored before anybody sees the new access token. Only the provider's definite
 //! refusal ends a session; a network that fails never does.
 
+use std::time::Duration;
+
 use tracing::{debug, info};
 use url::Url;
 
-use super::{Source, nobody_asked_to_wait, pause_before_another};
+use super::{PAUSE_AFTER_5XX, Source, nobody_asked_to_wait, pause_before_another};
 use crate::clock::unix_now;
 use crate::error::{Error, Kind, Result};
 use crate::event_loop::block_on;
 use crate::http::Http;
 use crate::oidc::token::{self, ClientIdentity, TokenResponse};
 use crate::oidc::{Fault, id_token, metadata};
-use crate::secret::Secret;
+use crate::secret::{Secret, source};
 use crate::session::Session;
 use crate::session::explain::Doing;
 use crate::session::keep::{endpoints, hand_out, keep_token};
+use crate::settings::Settings;
 use crate::signals::{self, Held};
 use crate::store::cache::CachedToken;
 use crate::store::index::{Ended, IndexEntry};
@@ -24,6 +27,13 @@ use crate::store::{SessionRecord, Store, index};
 
 /// Token and revocation endpoints are asked for again when what we know of them is older than a day, in seconds.
 const METADATA_MAX_AGE: u64 = 86_400;
+
+/// What a renewal may take: metadata, the client's secret, and the refresh, twice; the keyring, whose calls have deadlines of
+/// their own, gets as long as one request.
+pub fn longest(settings: &Settings) -> Duration {
+    let secret = settings.client_secret.as_ref().map_or(Duration::ZERO, source::longest);
+    4 * settings.http_timeout + PAUSE_AFTER_5XX + secret
+}
 
 /// A renewal under way; the caller holds the lock.
 pub struct Refresh<'a> {

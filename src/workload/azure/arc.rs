@@ -6,6 +6,7 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use oauth2::HttpResponse;
 use oauth2::http::{StatusCode, header};
@@ -58,6 +59,11 @@ pub async fn token(ask: &Ask<'_>, endpoint: Url, resource: &str) -> Result<Obtai
         Some((name, asked)) if !confirms(&body, name, asked) => Err(unconfirmed()),
         _ => Ok(obtained),
     }
+}
+
+/// The agent is asked for a challenge, then for the token.
+pub fn longest(timeout: Duration) -> Duration {
+    2 * ARC.longest(timeout)
 }
 
 /// The realm of the challenge that the first request has to be answered with: the path of a file.

@@ -22,7 +22,7 @@ pub const TOKEN_FILE: &str = "AZURE_FEDERATED_TOKEN_FILE";
 /// Entra ID of the public cloud.
 const AUTHORITY: &str = "https://login.microsoftonline.com/";
 
-const ENTRA: Service = Service::new("Entra ID", Rule::ENTRA);
+pub const ENTRA: Service = Service::new("Entra ID", Rule::ENTRA);
 
 /// The kubelet lets everybody in the pod read it, and replaces it long before it expires.
 const ASSERTION: Wanted = Wanted { name: "federated token", max: 16 * 1024, readers: Readers::Anybody };

@@ -20,7 +20,7 @@ use crate::workload::environment::known;
 use crate::workload::request::{self, FORM, Granted, Service};
 use crate::workload::retry::Rule;
 
-const TOKEN_ENDPOINT: Service = Service::new("Google's token endpoint", Rule::GOOGLE);
+pub const TOKEN_ENDPOINT: Service = Service::new("Google's token endpoint", Rule::GOOGLE);
 
 /// They have some 2.5 KiB.
 const CREDENTIALS: Wanted = Wanted { name: "Google credentials", max: 64 * 1024, readers: Readers::Nobody };

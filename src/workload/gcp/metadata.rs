@@ -12,7 +12,8 @@ use crate::workload::request::{self, Granted, Service, unread};
 use crate::workload::retry::Rule;
 use crate::workload::{Ask, Obtained};
 
-const METADATA: Service = Service { is_strange: is_unmarked, ..Service::new("Google's metadata server", Rule::GOOGLE) };
+pub const METADATA: Service =
+    Service { is_strange: is_unmarked, ..Service::new("Google's metadata server", Rule::GOOGLE) };
 
 /// Its address. By name it would be the network's resolver that decides who answers, and one that does not know the name
 /// can take half a minute to say so.

@@ -102,6 +102,21 @@ fn a_line_break_at_the_end_is_not_part_of_the_token() {
     }
 }
 
+/// A command has its 30 s whatever one request may take, and so has whoever waits for what it prints.
+#[test]
+fn a_slow_command_is_waited_for() {
+    let mut given = Given::command();
+    let script = format!("echo run >> runs; sleep 11; cat {}", given.path.display());
+    given.sandbox.env("MDB_LOGIN_SOURCE_COMMAND", format!("sh -c '{script}'")).env("MDB_LOGIN_HTTP_TIMEOUT", "1s");
+    let first = given.sandbox.spawn(["token"]);
+    while given.runs() == 0 {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let second = given.sandbox.spawn(["token"]);
+    assert_eq!(first.wait().exits(0).stdout(), second.wait().exits(0).stdout());
+    assert_eq!(given.runs(), 1);
+}
+
 /// A pod's file system may be read-only: nothing is written that the token depends on.
 #[cfg(unix)]
 #[test]
