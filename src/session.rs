@@ -103,7 +103,7 @@ impl<'a> Session<'a> {
         }
         match cache::read(&self.id) {
             Some(token) if freshness.accepts(&token, unix_now()) => Ok(token),
-            cached => renew::renew(self, freshness, cached),
+            cached => renew::renew(self, freshness, cached).map(|renewed| renewed.token),
         }
     }
 

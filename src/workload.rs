@@ -32,7 +32,6 @@ use std::time::Duration;
 pub use client_credentials::key as client_key;
 pub use given::Place;
 
-use crate::clock::unix_now;
 use crate::error::{Error, Kind};
 use crate::http::Http;
 use crate::oidc::Fault;
@@ -73,8 +72,7 @@ pub struct Obtained {
 impl Obtained {
     /// A token that came without a `Date` and without a word on how long it lives.
     fn bare(token: Secret) -> Self {
-        let now = unix_now();
-        Self { token, expires_in: None, clock: Clock { local: now, provider: now } }
+        Self { token, expires_in: None, clock: Clock::alone() }
     }
 }
 

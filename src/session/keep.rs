@@ -37,6 +37,11 @@ pub struct Judged {
 pub fn judge(session: &Session<'_>, token: &Secret, expires_in: Option<u64>, clock: Clock) -> Result<Judged> {
     let verdict = access_token::judge(token, expires_in, clock, &session.expectation())
         .map_err(|flaw| session.explain_token(&flaw))?;
+    Ok(Judged { expires_at: verdict.expires_at, remarks: remarks(clock, &verdict.server_would_refuse) })
+}
+
+/// What a person should hear once about a token that came at `clock`. `refused` is why a MongoDB server would not take it.
+pub fn remarks(clock: Clock, refused: &[String]) -> Vec<String> {
     let mut remarks = Vec::new();
     if clock.difference() > 0 {
         remarks.push(format!(
@@ -44,10 +49,10 @@ pub fn judge(session: &Session<'_>, token: &Secret, expires_in: Option<u64>, clo
             humantime::format_duration(Duration::from_secs(clock.difference()))
         ));
     }
-    if !verdict.server_would_refuse.is_empty() {
-        remarks.push(format!("a MongoDB server would refuse this token: {}", verdict.server_would_refuse.join("; ")));
+    if !refused.is_empty() {
+        remarks.push(format!("a MongoDB server would refuse this token: {}", refused.join("; ")));
     }
-    Ok(Judged { expires_at: verdict.expires_at, remarks })
+    remarks
 }
 
 /// Judges the token that a person's session hands out (the access token, or the ID token where the profile says so) and

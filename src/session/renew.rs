@@ -12,7 +12,7 @@ use std::time::Duration;
 use super::{Freshness, Session};
 use crate::clock::unix_now;
 use crate::error::{Error, Kind, Result};
-use crate::oidc::token::RETRY_AFTER_MAX;
+use crate::oidc::token::{Clock, RETRY_AFTER_MAX};
 use crate::oidc::{Fault, Outcome};
 use crate::settings::Settings;
 use crate::store::Store;
@@ -26,6 +26,19 @@ use refresh::Refresh;
 /// After a server error the same request must not follow at once (some providers count each attempt as a reuse).
 const PAUSE_AFTER_5XX: Duration = Duration::from_secs(2);
 
+/// A token that is good enough.
+pub struct Renewed {
+    pub token: CachedToken,
+    /// How the clocks stood when it came; `None` if it was there, or a sibling got it.
+    pub clock: Option<Clock>,
+}
+
+impl From<CachedToken> for Renewed {
+    fn from(token: CachedToken) -> Self {
+        Self { token, clock: None }
+    }
+}
+
 /// Where a session's next token comes from. Opened and asked under the session's lock.
 trait Source {
     /// Where a token lies that the kernel keyring has not taken.
@@ -35,11 +48,11 @@ trait Source {
     fn owns(&self, token: &CachedToken) -> bool;
 
     /// The next token, committed. `has_token`: the current one still serves.
-    fn next(&mut self, has_token: bool) -> Result<CachedToken>;
+    fn next(&mut self, has_token: bool) -> Result<Renewed>;
 }
 
 /// Renews the session's token, or takes what a sibling has renewed meanwhile. `cached` is what the caller saw.
-pub fn renew(session: &Session<'_>, freshness: &Freshness, cached: Option<CachedToken>) -> Result<CachedToken> {
+pub fn renew(session: &Session<'_>, freshness: &Freshness, cached: Option<CachedToken>) -> Result<Renewed> {
     let entry = session.entry()?;
     if session.settings.kind.is_program() {
         return climb(session, freshness, cached, entry.as_ref(), || Program::open(session));
@@ -61,7 +74,7 @@ fn climb<S: Source>(
     cached: Option<CachedToken>,
     entry: Option<&IndexEntry>,
     open: impl FnOnce() -> Result<S>,
-) -> Result<CachedToken> {
+) -> Result<Renewed> {
     // Where the cache lies in the store (no kernel keyring), what the caller has seen is what the index knows.
     let known = entry.map_or(0, |entry| entry.generation);
     let seen = cached.as_ref().map_or(known, |token| token.generation);
@@ -73,14 +86,14 @@ fn climb<S: Source>(
     };
     let mut kept = None;
     match locked(session, freshness, good, open, &mut kept) {
-        Ok(token) => Ok(token),
+        Ok(renewed) => Ok(renewed),
         // A token that is still good is better than an error about its successor.
         Err(error) => match kept.filter(|token| freshness.tolerates(token, unix_now())) {
             Some(token) if error.kind() != Kind::Interrupted && error.kind() != Kind::RuleBroken => {
                 session
                     .ui
                     .warn(format!("using the current token, because it could not be renewed: {}", reason(&error)));
-                Ok(token)
+                Ok(token.into())
             }
             _ => Err(error),
         },
@@ -94,18 +107,18 @@ fn locked<S: Source>(
     good: impl Fn(&CachedToken) -> bool,
     open: impl FnOnce() -> Result<S>,
     kept: &mut Option<CachedToken>,
-) -> Result<CachedToken> {
+) -> Result<Renewed> {
     let answer = || cache::read(&session.id).filter(&good);
     let waited = session.wait_for_lock(LockKind::Session, session.lock_deadline(), answer);
     // Read after the wait, in vain or not: somebody may have signed out meanwhile.
     let current = cache::read(&session.id);
     *kept = current.clone().filter(|token| freshness.tolerates(token, unix_now()));
     let _lock = match waited? {
-        Waited::Answered(token) => return Ok(token),
+        Waited::Answered(token) => return Ok(token.into()),
         Waited::Locked(lock) => lock,
     };
     if let Some(token) = current.filter(&good) {
-        return Ok(token);
+        return Ok(token.into());
     }
     let mut source = open()?;
     if kept.is_none()
@@ -113,15 +126,15 @@ fn locked<S: Source>(
         && let Some(token) = store.load_access()?.filter(|token| source.owns(token))
     {
         if good(&token) {
-            return Ok(token);
+            return Ok(token.into());
         }
         *kept = Some(token).filter(|token| freshness.tolerates(token, unix_now()));
     }
-    let token = source.next(kept.is_some())?;
-    if freshness.min_ttl.is_some() && !freshness.accepts(&token, unix_now()) {
+    let renewed = source.next(kept.is_some())?;
+    if freshness.min_ttl.is_some() && !freshness.accepts(&renewed.token, unix_now()) {
         session.ui.warn("the provider's tokens live shorter than the `--min-ttl` asked for");
     }
-    Ok(token)
+    Ok(renewed)
 }
 
 fn reason(error: &Error) -> String {

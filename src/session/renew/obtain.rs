@@ -6,18 +6,19 @@ use std::time::Duration;
 use serde_json::Value;
 use tracing::{debug, info};
 
-use super::{PAUSE_AFTER_5XX, Source, nobody_asked_to_wait, pause_before_another};
+use super::{PAUSE_AFTER_5XX, Renewed, Source, nobody_asked_to_wait, pause_before_another, renew};
 use crate::clock::unix_now;
 use crate::error::{Error, Result};
 use crate::event_loop::block_on;
 use crate::http::Http;
+use crate::oidc::token::Clock;
 use crate::oidc::{Fault, access_token, decode_jwt};
 use crate::session::explain::Doing;
-use crate::session::keep::{judge, keep_token};
+use crate::session::keep::{judge, keep_token, remarks};
 use crate::session::{Freshness, Session, SignedIn};
 use crate::settings::{SessionKind, Settings};
 use crate::signals;
-use crate::store::cache::{Cached, CachedToken};
+use crate::store::cache::{self, Cached, CachedToken};
 use crate::store::index::{self, IndexEntry};
 use crate::store::lock::{LockKind, SessionLock};
 use crate::store::{Backend, Store};
@@ -42,7 +43,7 @@ impl Source for Program<'_> {
         true
     }
 
-    fn next(&mut self, has_token: bool) -> Result<CachedToken> {
+    fn next(&mut self, has_token: bool) -> Result<Renewed> {
         if let Some(entry) = &self.entry {
             nobody_asked_to_wait(entry)?;
         }
@@ -60,8 +61,8 @@ impl<'a> Program<'a> {
         Ok(Self { session, store: session.program_store()?, entry: session.entry()? })
     }
 
-    fn commit(&mut self, obtained: Obtained) -> Result<CachedToken> {
-        let session = self.session;
+    fn commit(&mut self, obtained: Obtained) -> Result<Renewed> {
+        let (session, clock) = (self.session, obtained.clock);
         let generation = self.entry.as_ref().map_or(0, |entry| entry.generation) + 1;
         let token = judged(session, obtained, generation)?;
         let backend = match (keep_token(self.store.as_ref(), session, &token), &self.store) {
@@ -75,7 +76,7 @@ impl<'a> Program<'a> {
         };
         index::write(&session.state_dir, &session.id, &entry(session, self.entry.as_ref(), &token, backend))?;
         info!(session = %session.id, generation, "obtained a token");
-        Ok(token)
+        Ok(Renewed { token, clock: Some(clock) })
     }
 
     /// What a failure means, written down if the provider wants to be left alone for a while.
@@ -94,11 +95,14 @@ impl<'a> Program<'a> {
 impl Session<'_> {
     /// Asks for a program's token, whatever there is already, and says what is odd about it: what a sign-in is for people.
     pub fn obtain(&self) -> Result<SignedIn> {
-        let token = self.token(&Freshness { min_ttl: None, force: true })?;
-        let odd = access_token::refused_by_servers(&token.token, &self.expectation(), unix_now());
-        if !odd.is_empty() {
-            self.ui.warn(format!("a MongoDB server would refuse this token: {}", odd.join("; ")));
-        }
+        let freshness = Freshness { min_ttl: None, force: true };
+        let Renewed { token, clock } = match self.place() {
+            Some(place) => read(self, &place, &freshness)?.into(),
+            None => renew(self, &freshness, cache::read(&self.id))?,
+        };
+        let clock = clock.unwrap_or_else(Clock::alone);
+        let refused = access_token::refused_by_servers(&token.token, &self.expectation(), clock.provider);
+        remarks(clock, &refused).iter().for_each(|remark| self.ui.warn(remark));
         let backend = self.entry()?.map_or(Backend::Nowhere, |entry| entry.backend);
         Ok(SignedIn {
             who: foreign(&token.subject),
@@ -180,7 +184,7 @@ pub fn longest(settings: &Settings) -> Duration {
 fn judged(session: &Session<'_>, obtained: Obtained, generation: u64) -> Result<CachedToken> {
     let settings = session.settings;
     let judged = judge(session, &obtained.token, obtained.expires_in, obtained.clock)?;
-    // Said aloud by `login`; whoever asks once an hour must not hear it for ever.
+    // Said aloud by `login` ([`Session::obtain`]); whoever asks once an hour must not hear it for ever.
     judged.remarks.iter().for_each(|remark| debug!(remark, "about the token"));
     let claims = decode_jwt(obtained.token.expose()).map(|decoded| decoded.claims).unwrap_or_default();
     let claim = |name: &str| match claims.get(name) {

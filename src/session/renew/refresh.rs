@@ -8,7 +8,7 @@ use std::time::Duration;
 use tracing::{debug, info};
 use url::Url;
 
-use super::{PAUSE_AFTER_5XX, Source, nobody_asked_to_wait, pause_before_another};
+use super::{PAUSE_AFTER_5XX, Renewed, Source, nobody_asked_to_wait, pause_before_another};
 use crate::clock::unix_now;
 use crate::error::{Error, Kind, Result};
 use crate::event_loop::block_on;
@@ -54,7 +54,7 @@ impl Source for Refresh<'_> {
     }
 
     /// Spends the refresh token and commits its successor.
-    fn next(&mut self, has_token: bool) -> Result<CachedToken> {
+    fn next(&mut self, has_token: bool) -> Result<Renewed> {
         nobody_asked_to_wait(&self.entry)?;
         let Some(refresh_token) = self.record.refresh_token.clone() else {
             return Err(self
@@ -94,7 +94,7 @@ impl<'a> Refresh<'a> {
         Ok(Self { session, store, entry, record })
     }
 
-    async fn exchange_and_commit(&mut self, refresh_token: Secret, has_token: bool) -> Result<CachedToken> {
+    async fn exchange_and_commit(&mut self, refresh_token: Secret, has_token: bool) -> Result<Renewed> {
         let http = self.session.http()?;
         let (identity, endpoint) = tokio::select! {
             biased;
@@ -167,7 +167,7 @@ impl<'a> Refresh<'a> {
     }
 
     /// Stores the successor, then judges, then caches.
-    fn commit(&mut self, answer: TokenResponse) -> Result<CachedToken> {
+    fn commit(&mut self, answer: TokenResponse) -> Result<Renewed> {
         let session = self.session;
         if let Some(scopes) = &answer.scopes {
             self.record.granted_scopes = scopes.clone();
@@ -195,7 +195,7 @@ impl<'a> Refresh<'a> {
         self.entry.not_before = None;
         index::write(&session.state_dir, &session.id, &self.entry)?;
         info!(session = %session.id, generation = self.record.generation, id_token = answer.id_token.is_some(), "renewed");
-        Ok(token)
+        Ok(Renewed { token, clock: Some(answer.clock) })
     }
 
     /// Commits the next generation of the session. No successor means that the old refresh token stays good (RFC 6749 §6).

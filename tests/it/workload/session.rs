@@ -93,6 +93,23 @@ fn to_log_in_is_to_ask_once_and_to_say_so() {
 }
 
 #[test]
+fn a_wrong_clock_is_said_once_as_to_people() {
+    each([3 * 3600, -3 * 3600], |ahead| {
+        let program = Program::with(|behaviour| behaviour.clock_ahead = ahead);
+        for _ in 0..2 {
+            let login = program.run(["login"]).exits(0).stderr();
+            let warnings: Vec<_> = login.lines().filter(|line| line.starts_with("warning: ")).collect();
+            // Whole seconds on both sides.
+            let expected = ["3h", "2h 59m 59s"]
+                .map(|off| format!("warning: this computer's clock differs from the provider's by {off}"));
+            assert!(warnings.len() == 1 && expected.iter().any(|line| line == warnings[0]), "{ahead}: {login}");
+        }
+        assert_eq!(program.run(["token", "--force-refresh"]).exits(0).stderr(), "");
+        program.token();
+    });
+}
+
+#[test]
 fn status_shows_a_program_s_session_and_logout_forgets_it() {
     let mut program = Program::new();
     let issuer = program.idp.issuer().to_owned();
