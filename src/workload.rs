@@ -25,12 +25,13 @@ mod kubernetes;
 mod request;
 mod retry;
 
-use std::ffi::OsString;
 use std::path::Path;
 use std::time::Duration;
 
 pub use client_credentials::key as client_key;
 pub use given::Place;
+
+use environment::{Lookup, Variables};
 
 use crate::error::{Error, Kind};
 use crate::http::Http;
@@ -47,7 +48,7 @@ pub struct Ask<'a> {
     /// To metadata addresses: never through a proxy, and an address that is not there is known within a second.
     pub metadata: &'a Http,
     /// Looks a variable up.
-    pub environment: &'a dyn Fn(&str) -> Option<OsString>,
+    pub environment: Lookup<'a>,
     /// Whom the token must be for, if that matters.
     pub audience: Option<&'a str>,
     /// What Azure is asked for.
@@ -113,34 +114,19 @@ pub fn longest(settings: &Settings) -> Duration {
 }
 
 /// The variables that tell where a kind's platform is, and are set. They are the vendors' own.
-pub fn variables_set(kind: SessionKind) -> Vec<&'static str> {
+pub fn variables_set(kind: SessionKind, environment: Lookup<'_>) -> Vec<&'static str> {
     let known: &[&str] = match kind {
-        SessionKind::AzureManagedIdentity => &[
-            "IDENTITY_ENDPOINT",
-            "IDENTITY_HEADER",
-            "IMDS_ENDPOINT",
-            "AZURE_FEDERATED_TOKEN_FILE",
-            "AZURE_CLIENT_ID",
-            "AZURE_TENANT_ID",
-            "AZURE_AUTHORITY_HOST",
-            "AZURE_POD_IDENTITY_AUTHORITY_HOST",
-        ],
-        SessionKind::Gcp => &["GOOGLE_APPLICATION_CREDENTIALS", "GCE_METADATA_HOST"],
-        SessionKind::Kubernetes => &["KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT"],
-        SessionKind::GithubActions => &["ACTIONS_ID_TOKEN_REQUEST_URL", "ACTIONS_ID_TOKEN_REQUEST_TOKEN"],
+        SessionKind::AzureManagedIdentity => &azure::VARIABLES,
+        SessionKind::Gcp => &gcp::VARIABLES,
+        SessionKind::Kubernetes => &kubernetes::VARIABLES,
+        SessionKind::GithubActions => &github::VARIABLES,
         SessionKind::Workforce | SessionKind::ClientCredentials | SessionKind::File | SessionKind::Command => &[],
     };
-    let is_set = |name: &&&str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-    known.iter().filter(is_set).copied().collect()
+    Variables::new(known, environment).set()
 }
 
 impl<'a> Ask<'a> {
-    pub fn new(
-        settings: &'a Settings,
-        http: &'a Http,
-        metadata: &'a Http,
-        environment: &'a dyn Fn(&str) -> Option<OsString>,
-    ) -> Self {
+    pub fn new(settings: &'a Settings, http: &'a Http, metadata: &'a Http, environment: Lookup<'a>) -> Self {
         Self {
             http,
             metadata,
@@ -176,6 +162,55 @@ impl<'a> Ask<'a> {
                 format!("this mdb-login has no way to get tokens of the kind `{}`", settings.kind.name()),
             )
             .into()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::OsString;
+
+    use super::*;
+
+    /// Each of them decides where a token is asked for, or why none is.
+    #[test]
+    fn the_variables_of_a_platform_are_its_own_and_those_that_are_set() {
+        let everything = |_: &str| Some(OsString::from("x"));
+        let rows: [(SessionKind, &[&str]); 5] = [
+            (
+                SessionKind::AzureManagedIdentity,
+                &[
+                    "IDENTITY_ENDPOINT",
+                    "IDENTITY_HEADER",
+                    "IDENTITY_SERVER_THUMBPRINT",
+                    "IMDS_ENDPOINT",
+                    "MSI_ENDPOINT",
+                    "MSI_SECRET",
+                    "AZURE_FEDERATED_TOKEN_FILE",
+                    "AZURE_CLIENT_ID",
+                    "AZURE_TENANT_ID",
+                    "AZURE_AUTHORITY_HOST",
+                    "AZURE_POD_IDENTITY_AUTHORITY_HOST",
+                ],
+            ),
+            (
+                SessionKind::Gcp,
+                &[
+                    "GOOGLE_APPLICATION_CREDENTIALS",
+                    "GCE_METADATA_HOST",
+                    "GCE_METADATA_ROOT",
+                    "CLOUDSDK_API_ENDPOINT_OVERRIDES_IAMCREDENTIALS",
+                ],
+            ),
+            (SessionKind::Kubernetes, &["KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT"]),
+            (SessionKind::GithubActions, &["ACTIONS_ID_TOKEN_REQUEST_URL", "ACTIONS_ID_TOKEN_REQUEST_TOKEN"]),
+            (SessionKind::Command, &[]),
+        ];
+        for (kind, expected) in rows {
+            assert_eq!(variables_set(kind, &everything), expected);
+            let last = |name: &str| Some(OsString::from(if Some(&name) == expected.last() { "x" } else { "" }));
+            assert_eq!(variables_set(kind, &last).as_slice(), expected.last().map_or(&[][..], std::slice::from_ref));
+            assert!(variables_set(kind, &|_| None).is_empty());
         }
     }
 }

@@ -448,7 +448,7 @@ pub fn source(case: &Case) -> Vec<Finding> {
         // As with that of a secret.
         SessionKind::Command => vec![Finding::skip(NAME, "comes from a command, which is not run here")],
         SessionKind::AzureManagedIdentity | SessionKind::Gcp | SessionKind::Kubernetes | SessionKind::GithubActions => {
-            vec![judge_platform(&workload::variables_set(settings.kind))]
+            vec![judge_platform(&workload::variables_set(settings.kind, &|name| env::var_os(name)))]
         }
     }
 }

@@ -36,6 +36,30 @@ const IMDS: Service = Service {
 };
 const APP_SERVICE: Service = Service::new("the token service of App Service", Rule::LOCAL);
 
+const ENDPOINT: &str = "IDENTITY_ENDPOINT";
+const HEADER: &str = "IDENTITY_HEADER";
+/// Of Service Fabric, where the other two are set as well.
+const THUMBPRINT: &str = "IDENTITY_SERVER_THUMBPRINT";
+const ARC_ENDPOINT: &str = "IMDS_ENDPOINT";
+const MSI_ENDPOINT: &str = "MSI_ENDPOINT";
+const MSI_SECRET: &str = "MSI_SECRET";
+const AUTHORITY_HOST: &str = "AZURE_POD_IDENTITY_AUTHORITY_HOST";
+
+/// All that is read here and in the rooms below.
+pub const VARIABLES: [&str; 11] = [
+    ENDPOINT,
+    HEADER,
+    THUMBPRINT,
+    ARC_ENDPOINT,
+    MSI_ENDPOINT,
+    MSI_SECRET,
+    federated::TOKEN_FILE,
+    federated::CLIENT_ID,
+    federated::TENANT_ID,
+    federated::AUTHORITY_HOST,
+    AUTHORITY_HOST,
+];
+
 /// The metadata service's address, unless a variable names another.
 const IMDS_HOST: &str = "http://169.254.169.254";
 const IMDS_PATH: &str = "/metadata/identity/oauth2/token";
@@ -52,7 +76,7 @@ enum Place {
 }
 
 pub async fn token(ask: &Ask<'_>) -> Result<Obtained> {
-    let variables = Variables(ask.environment);
+    let variables = Variables::new(&VARIABLES, ask.environment);
     // The v2 form of it, as scopes are written; these services want it without.
     let resource = ask.resource.or(ask.audience).unwrap_or_default();
     let resource = resource.strip_suffix("/.default").unwrap_or(resource);
@@ -81,16 +105,14 @@ pub fn longest(timeout: Duration) -> Duration {
 /// [`Kind::Config`] for a place that is Azure's and is not known here, and for a variable that is not what it should be.
 fn place(variables: &Variables<'_>, has_agent: bool) -> Result<Place> {
     let has = |name| variables.text(name).map(|value| value.is_some());
-    let (endpoint, header) = (variables.url("IDENTITY_ENDPOINT")?, variables.text("IDENTITY_HEADER")?);
+    let (endpoint, header) = (variables.url(ENDPOINT)?, variables.text(HEADER)?);
     match (endpoint, header) {
-        (Some(_), Some(_)) if has("IDENTITY_SERVER_THUMBPRINT")? => {
-            Err(unknown("Service Fabric", "IDENTITY_SERVER_THUMBPRINT"))
-        }
+        (Some(_), Some(_)) if has(THUMBPRINT)? => Err(unknown("Service Fabric", THUMBPRINT)),
         (Some(endpoint), Some(header)) => Ok(Place::AppService { endpoint, header: Secret::new(header) }),
-        (Some(endpoint), None) if has("IMDS_ENDPOINT")? => Ok(Place::Arc { endpoint }),
+        (Some(endpoint), None) if has(ARC_ENDPOINT)? => Ok(Place::Arc { endpoint }),
         // Asking the metadata service in its place could give the token of another identity.
-        _ if has("MSI_ENDPOINT")? && has("MSI_SECRET")? => Err(unknown("Azure Machine Learning", "MSI_SECRET")),
-        _ if has("MSI_ENDPOINT")? => Err(unknown("Azure Cloud Shell", "MSI_ENDPOINT")),
+        _ if has(MSI_ENDPOINT)? && has(MSI_SECRET)? => Err(unknown("Azure Machine Learning", MSI_SECRET)),
+        _ if has(MSI_ENDPOINT)? => Err(unknown("Azure Cloud Shell", MSI_ENDPOINT)),
         _ if has_agent => Ok(Place::Arc { endpoint: environment::known(arc::ENDPOINT)? }),
         _ if has(federated::TOKEN_FILE)? => Ok(Place::Federated),
         _ => Ok(Place::VirtualMachine { endpoint: imds(variables)? }),
@@ -104,7 +126,7 @@ fn is_of_another_cloud(headers: &HeaderMap) -> bool {
 
 /// The address of the metadata service.
 fn imds(variables: &Variables<'_>) -> Result<Url> {
-    let mut endpoint = match variables.url("AZURE_POD_IDENTITY_AUTHORITY_HOST")? {
+    let mut endpoint = match variables.url(AUTHORITY_HOST)? {
         Some(host) => host,
         None => environment::known(IMDS_HOST)?,
     };
@@ -196,7 +218,7 @@ mod tests {
     fn place_of(variables: &[(&str, &str)], has_agent: bool) -> Result<Place> {
         let environment =
             |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| OsString::from(*value));
-        place(&Variables(&environment), has_agent)
+        place(&Variables::new(&VARIABLES, &environment), has_agent)
     }
 
     /// The order of `ManagedIdentityCredential`.

@@ -8,9 +8,26 @@ use url::Url;
 use crate::error::{Error, Kind, Result};
 
 /// What looks a variable up.
-pub struct Variables<'a>(pub &'a dyn Fn(&str) -> Option<OsString>);
+pub type Lookup<'a> = &'a dyn Fn(&str) -> Option<OsString>;
 
-impl Variables<'_> {
+/// The variables of one platform.
+pub struct Variables<'a> {
+    known: &'static [&'static str],
+    lookup: Lookup<'a>,
+}
+
+impl<'a> Variables<'a> {
+    /// `known` is the platform's list, which others are shown ([`super::variables_set`]): whoever reads another variable has
+    /// forgotten to list it, and fails wherever assertions are on.
+    pub const fn new(known: &'static [&'static str], lookup: Lookup<'a>) -> Self {
+        Self { known, lookup }
+    }
+
+    /// Those that are set.
+    pub fn set(&self) -> Vec<&'static str> {
+        self.known.iter().copied().filter(|name| self.value(name).is_some()).collect()
+    }
+
     /// The value of a variable that becomes a part of a request.
     ///
     /// # Errors
@@ -46,7 +63,8 @@ impl Variables<'_> {
     }
 
     fn value(&self, name: &str) -> Option<OsString> {
-        (self.0)(name).filter(|value| !value.is_empty())
+        debug_assert!(self.known.contains(&name), "`{name}` is not in the platform's list");
+        (self.lookup)(name).filter(|value| !value.is_empty())
     }
 }
 
@@ -75,9 +93,16 @@ mod tests {
             [("", Some(None)), ("a=b;c", Some(Some("a=b;c"))), ("a b", None), ("a\nb", None), ("a\u{e9}", None)]
         {
             let environment = |_: &str| Some(OsString::from(value));
-            let text = Variables(&environment).text("X");
+            let text = Variables::new(&["X"], &environment).text("X");
             assert_eq!(text.as_ref().ok().map(Option::as_deref), expected, "{value:?}");
         }
+    }
+
+    #[test]
+    #[should_panic(expected = "`Y` is not in the platform's list")]
+    #[cfg(debug_assertions)]
+    fn a_variable_that_nobody_is_told_of_is_not_read() {
+        _ = Variables::new(&["X"], &|_| None).text("Y");
     }
 
     #[test]

@@ -27,6 +27,11 @@ use crate::secret::Secret;
 
 const IAM: Service = Service::new("Google's IAM", Rule::GOOGLE);
 
+const CREDENTIALS: &str = "GOOGLE_APPLICATION_CREDENTIALS";
+
+/// All that is read here and in the rooms below.
+pub const VARIABLES: [&str; 4] = [CREDENTIALS, metadata::HOST, metadata::ROOT, IAM_OVERRIDE];
+
 /// What an access token must allow for an account to be acted as.
 const IAM_SCOPE: &str = "https://www.googleapis.com/auth/iam";
 
@@ -36,8 +41,8 @@ const IAM_URL: &str = "https://iamcredentials.googleapis.com/";
 const IAM_OVERRIDE: &str = "CLOUDSDK_API_ENDPOINT_OVERRIDES_IAMCREDENTIALS";
 
 pub async fn token(ask: &Ask<'_>) -> Result<Obtained> {
-    let variables = Variables(ask.environment);
-    let named = variables.path("GOOGLE_APPLICATION_CREDENTIALS").filter(|_| !ask.is_for_driver());
+    let variables = Variables::new(&VARIABLES, ask.environment);
+    let named = variables.path(CREDENTIALS).filter(|_| !ask.is_for_driver());
     let file = match (ask.credentials_file, named) {
         (Some(path), _) => Some((path.to_owned(), false)),
         // An account that is asked for by name is the metadata server's.
@@ -49,7 +54,7 @@ pub async fn token(ask: &Ask<'_>) -> Result<Obtained> {
         None => Account::OfMachine(metadata::Server::here(&variables)?),
         Some((path, named_by_variable)) => {
             Account::OfKey(key::read(path).map_err(|error| match named_by_variable {
-                true => error.because_of("the file is named by `GOOGLE_APPLICATION_CREDENTIALS`"),
+                true => error.because_of(format!("the file is named by `{CREDENTIALS}`")),
                 false => error,
             })?)
         }
@@ -141,7 +146,7 @@ mod tests {
     fn an_account_is_a_part_of_the_path_and_the_address_is_https() {
         let at = |address: &str, account: &str| {
             let environment = |name: &str| (name == IAM_OVERRIDE).then(|| OsString::from(address));
-            iam_endpoint(&Variables(&environment), account).map(|url| url.to_string()).ok()
+            iam_endpoint(&Variables::new(&VARIABLES, &environment), account).map(|url| url.to_string()).ok()
         };
         let path = "/v1/projects/-/serviceAccounts/a@p.iam.gserviceaccount.com:generateIdToken";
         let account = "a@p.iam.gserviceaccount.com";

@@ -18,8 +18,10 @@ const ACTIONS: Service = Service::new("GitHub Actions", Rule::GITHUB);
 const URL: &str = "ACTIONS_ID_TOKEN_REQUEST_URL";
 const TOKEN: &str = "ACTIONS_ID_TOKEN_REQUEST_TOKEN";
 
+pub const VARIABLES: [&str; 2] = [URL, TOKEN];
+
 pub async fn token(ask: &Ask<'_>) -> Result<Obtained> {
-    let variables = Variables(ask.environment);
+    let variables = Variables::new(&VARIABLES, ask.environment);
     let (url, bearer) = job(&variables, ask.audience.unwrap_or_default())?;
     let authorization = Secret::new(format!("Bearer {}", bearer.expose()));
     let headers = [("authorization", authorization.expose())];
@@ -62,7 +64,9 @@ mod tests {
     fn the_audience_joins_what_the_url_has_already() {
         let at = |url: &str, token: &str| {
             let environment = |name: &str| Some(OsString::from(if name == URL { url } else { token }));
-            job(&Variables(&environment), "mongodb & co").map(|(url, _)| url.to_string()).map_err(|error| error.kind())
+            job(&Variables::new(&VARIABLES, &environment), "mongodb & co")
+                .map(|(url, _)| url.to_string())
+                .map_err(|error| error.kind())
         };
         let expected = "https://run.example.com/idtoken?api-version=2.0&audience=mongodb+%26+co";
         assert_eq!(at("https://run.example.com/idtoken?api-version=2.0", "t").as_deref(), Ok(expected));

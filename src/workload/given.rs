@@ -1,9 +1,9 @@
 //! Tokens that something else has made: read or run, and judged like any other.
 
-use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use super::Obtained;
+use super::environment::Lookup;
 use crate::error::Result;
 use crate::secret::source::{self, Readers, Source, Wanted};
 use crate::settings::{SessionKind, Settings};
@@ -23,7 +23,7 @@ pub struct Place {
 impl Place {
     /// The file that something else keeps a session's token in; `None` where it comes from elsewhere. A cluster's is where
     /// the drivers' `ENVIRONMENT:k8s` looks, unless the settings name it.
-    pub fn of(settings: &Settings, environment: &dyn Fn(&str) -> Option<OsString>) -> Option<Self> {
+    pub fn of(settings: &Settings, environment: Lookup<'_>) -> Option<Self> {
         let own = || settings.source_file.clone().map(|path| Self { path, named_by: None });
         match settings.kind {
             SessionKind::File => own(),
@@ -49,7 +49,7 @@ impl Place {
     }
 }
 
-fn projected(environment: &dyn Fn(&str) -> Option<OsString>) -> Place {
+fn projected(environment: Lookup<'_>) -> Place {
     let named = ["AZURE_FEDERATED_TOKEN_FILE", "AWS_WEB_IDENTITY_TOKEN_FILE"].into_iter().find_map(|variable| {
         let path = environment(variable).filter(|path| !path.is_empty())?;
         Some(Place { path: path.into(), named_by: Some(variable) })
@@ -64,6 +64,8 @@ pub async fn command(argv: &[String]) -> Result<Obtained> {
 
 #[cfg(test)]
 mod tests {
+    use std::ffi::OsString;
+
     use super::*;
 
     /// The order of the drivers' specification.

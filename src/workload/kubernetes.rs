@@ -19,6 +19,11 @@ use crate::settings::Identity;
 
 const API_SERVER: Service = Service::new("the cluster's API server", Rule::KUBERNETES);
 
+const HOST: &str = "KUBERNETES_SERVICE_HOST";
+const PORT: &str = "KUBERNETES_SERVICE_PORT";
+
+pub const VARIABLES: [&str; 2] = [HOST, PORT];
+
 /// The authority of the API server's certificate, as every pod has it.
 const AUTHORITY: &str = "/var/run/secrets/kubernetes.io/serviceaccount/ca.crt";
 
@@ -31,7 +36,7 @@ pub async fn token(ask: &Ask<'_>) -> Result<Obtained> {
         // Without one, the token is in a file.
         return Err(Error::new(Kind::Config, "`identity` is not set: which service account's token is wanted"));
     };
-    let variables = Variables(ask.environment);
+    let variables = Variables::new(&VARIABLES, ask.environment);
     let url = endpoint(&variables, namespace, name)?;
     let own = Place::of_pod(ask.settings).read()?.token;
     let authority = ask.settings.ca_file.as_deref().or_else(|| Some(Path::new(AUTHORITY)).filter(|path| path.exists()));
@@ -60,17 +65,15 @@ pub fn longest(timeout: Duration) -> Duration {
 /// Where the API server takes such requests; the settings have seen to it that both names are names.
 fn endpoint(variables: &Variables<'_>, namespace: &str, name: &str) -> Result<Url> {
     let what = "Kubernetes sets it in every pod";
-    let host = variables.required("KUBERNETES_SERVICE_HOST", what)?;
-    let port = variables.required("KUBERNETES_SERVICE_PORT", what)?;
+    let host = variables.required(HOST, what)?;
+    let port = variables.required(PORT, what)?;
     // An IPv6 address comes without the brackets that a URL wants.
     let host = if host.contains(':') && !host.starts_with('[') { format!("[{host}]") } else { host };
     let path = format!("/api/v1/namespaces/{namespace}/serviceaccounts/{name}/token");
     let is_plain = !host.contains(['/', '?', '#', '@', '\\']) && port.bytes().all(|byte| byte.is_ascii_digit());
     let url = Url::parse(&format!("https://{host}:{port}{path}")).ok().filter(|_| is_plain);
     url.ok_or_else(|| {
-        let what =
-            "environment variables `KUBERNETES_SERVICE_HOST` and `KUBERNETES_SERVICE_PORT` are not a host and a port";
-        Error::new(Kind::Config, what)
+        Error::new(Kind::Config, format!("environment variables `{HOST}` and `{PORT}` are not a host and a port"))
     })
 }
 
@@ -95,10 +98,10 @@ mod tests {
     fn the_api_server_is_where_the_pod_s_variables_say() {
         let at = |host: &str, port: &str| {
             let environment = |name: &str| {
-                let value = if name == "KUBERNETES_SERVICE_HOST" { host } else { port };
+                let value = if name == HOST { host } else { port };
                 Some(OsString::from(value))
             };
-            endpoint(&Variables(&environment), "shop", "orders").map(|url| url.to_string()).ok()
+            endpoint(&Variables::new(&VARIABLES, &environment), "shop", "orders").map(|url| url.to_string()).ok()
         };
         let path = "/api/v1/namespaces/shop/serviceaccounts/orders/token";
         assert_eq!(at("10.96.0.1", "443"), Some(format!("https://10.96.0.1{path}")));

@@ -20,7 +20,7 @@ use crate::oidc::Fault;
 use crate::open_file::{self, Links};
 use crate::secret::Secret;
 use crate::ui::foreign;
-use crate::workload::environment::Variables;
+use crate::workload::environment::Lookup;
 use crate::workload::request::{self, Service};
 use crate::workload::retry::Rule;
 use crate::workload::{Ask, Obtained};
@@ -47,7 +47,7 @@ pub async fn token(ask: &Ask<'_>, endpoint: Url, resource: &str) -> Result<Obtai
     let request = request::get(&url, &[("metadata", "true")]).map_err(failed)?;
     let response = ARC.send(ask.metadata, &request).await.map_err(failed)?;
     let realm = challenge(&url, response).map_err(failed)?;
-    let file = checked(&realm, &folder(&Variables(ask.environment))?)?;
+    let file = checked(&realm, &folder(ask.environment)?)?;
     let secret = read(&file)?;
 
     let authorization = Secret::new(format!("Basic {}", secret.expose()));
@@ -82,13 +82,14 @@ fn challenge(url: &Url, response: HttpResponse) -> Result<String, Fault> {
 }
 
 /// Where the agent puts its challenges.
-fn folder(variables: &Variables<'_>) -> Result<PathBuf> {
+fn folder(environment: Lookup<'_>) -> Result<PathBuf> {
     if !cfg!(windows) {
         return Ok("/var/opt/azcmagent/tokens".into());
     }
-    let data = variables.path("ProgramData");
+    // It is Windows' own and set everywhere, so it says nothing of the platform.
+    let data = environment("ProgramData").filter(|path| !path.is_empty());
     let data = data.ok_or_else(|| Error::new(Kind::Config, "environment variable `ProgramData` is not set"))?;
-    Ok(data.join("AzureConnectedMachineAgent").join("Tokens"))
+    Ok(PathBuf::from(data).join("AzureConnectedMachineAgent").join("Tokens"))
 }
 
 /// The file that a challenge names, if it is a key file directly in `folder`.

@@ -18,6 +18,9 @@ use crate::workload::{Ask, Obtained};
 
 /// What the cluster's webhook sets in a pod of such an account, beside the tenant and the application.
 pub const TOKEN_FILE: &str = "AZURE_FEDERATED_TOKEN_FILE";
+pub const CLIENT_ID: &str = "AZURE_CLIENT_ID";
+pub const TENANT_ID: &str = "AZURE_TENANT_ID";
+pub const AUTHORITY_HOST: &str = "AZURE_AUTHORITY_HOST";
 
 /// Entra ID of the public cloud.
 const AUTHORITY: &str = "https://login.microsoftonline.com/";
@@ -49,7 +52,7 @@ pub async fn token(ask: &Ask<'_>, variables: &Variables<'_>, resource: &str) -> 
 /// The application's client id: the one that was asked for, or else the one that the service account is annotated with.
 fn client_id(identity: Option<&Identity>, variables: &Variables<'_>) -> Result<String> {
     match identity {
-        None => variables.required("AZURE_CLIENT_ID", "the webhook of workload identity sets it in the pod"),
+        None => variables.required(CLIENT_ID, "the webhook of workload identity sets it in the pod"),
         Some(Identity::ClientId(id)) => Ok(id.clone()),
         Some(_) => Err(Error::new(Kind::Config, "with workload identity on AKS `identity` must be `client_id:ID`")
             .because_of(format!("`{TOKEN_FILE}` is set"))),
@@ -58,20 +61,22 @@ fn client_id(identity: Option<&Identity>, variables: &Variables<'_>) -> Result<S
 
 /// The token endpoint of the tenant. The assertion is a secret, so it goes out over TLS, or stays on this machine.
 fn endpoint(variables: &Variables<'_>) -> Result<Url> {
-    const HOST: &str = "AZURE_AUTHORITY_HOST";
-    let tenant = variables.required("AZURE_TENANT_ID", "the webhook of workload identity sets it in the pod")?;
+    let tenant = variables.required(TENANT_ID, "the webhook of workload identity sets it in the pod")?;
     if !tenant.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.')) {
         return Err(Error::new(
             Kind::Config,
-            "environment variable `AZURE_TENANT_ID` is not the id or domain of a tenant",
+            format!("environment variable `{TENANT_ID}` is not the id or domain of a tenant"),
         ));
     }
-    let mut url = match variables.url(HOST)? {
+    let mut url = match variables.url(AUTHORITY_HOST)? {
         Some(url) => url,
         None => known(AUTHORITY)?,
     };
     if url.scheme() != "https" && !is_loopback(&url) {
-        return Err(Error::new(Kind::Config, format!("environment variable `{HOST}` must start with `https://`")));
+        return Err(Error::new(
+            Kind::Config,
+            format!("environment variable `{AUTHORITY_HOST}` must start with `https://`"),
+        ));
     }
     url.set_path(&format!("{}/{tenant}/oauth2/v2.0/token", url.path().trim_end_matches('/')));
     Ok(url)
@@ -99,7 +104,7 @@ mod tests {
     fn with<T>(variables: &[(&str, &str)], read: impl FnOnce(&Variables<'_>) -> T) -> T {
         let environment =
             |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| OsString::from(*value));
-        read(&Variables(&environment))
+        read(&Variables::new(&crate::workload::azure::VARIABLES, &environment))
     }
 
     #[test]

@@ -19,8 +19,9 @@ pub const METADATA: Service =
 /// can take half a minute to say so.
 const ADDRESS: &str = "169.254.169.254";
 
-/// Google's own variable for another address, with a port or without; the second is its older name.
-const HOSTS: [&str; 2] = ["GCE_METADATA_HOST", "GCE_METADATA_ROOT"];
+/// Google's own variable for another address, with a port or without, and its older name.
+pub const HOST: &str = "GCE_METADATA_HOST";
+pub const ROOT: &str = "GCE_METADATA_ROOT";
 
 /// Without it the server refuses: a page or a service that can be made to send a request cannot add a header to it. Its
 /// answers have it too.
@@ -34,13 +35,13 @@ pub struct Server {
 impl Server {
     pub fn here(variables: &Variables<'_>) -> Result<Self> {
         let mut host = ADDRESS.to_owned();
-        for name in HOSTS.into_iter().rev() {
+        for name in [ROOT, HOST] {
             host = variables.text(name)?.unwrap_or(host);
         }
         let accounts = format!("http://{host}/computeMetadata/v1/instance/service-accounts/");
         let is_plain = !host.contains(['/', '?', '#', '@', '\\']);
         let accounts = known(&accounts).ok().filter(|_| is_plain).ok_or_else(|| {
-            let what = format!("environment variable `{}` is not a host, or a host and a port", HOSTS[0]);
+            let what = format!("environment variable `{HOST}` is not a host, or a host and a port");
             Error::new(Kind::Config, what)
         })?;
         Ok(Self { accounts })
@@ -117,7 +118,9 @@ mod tests {
             let environment = |name: &str| {
                 variables.iter().find(|(known, _)| *known == name).map(|(_, value)| OsString::from(*value))
             };
-            Server::here(&Variables(&environment)).map(|server| server.accounts.authority().to_owned()).ok()
+            Server::here(&Variables::new(&crate::workload::gcp::VARIABLES, &environment))
+                .map(|server| server.accounts.authority().to_owned())
+                .ok()
         };
         let (host, root) = ("GCE_METADATA_HOST", "GCE_METADATA_ROOT");
         let rows: [Row; 8] = [

@@ -28,7 +28,7 @@ fn says(checks: &[(String, String, String)], name: &str, status: &str, words: &s
 fn what_only_people_need_is_no_fault_of_a_program_s() {
     // The kind, further variables, and what is said of where its tokens come from.
     type Row = (&'static str, &'static [(&'static str, &'static str)], &'static str);
-    let rows: [Row; 7] = [
+    let rows: [Row; 8] = [
         ("azure-managed-identity", &[("MDB_LOGIN_RESOURCE", "api://db")], "no variable of its own is set"),
         (
             "azure-managed-identity",
@@ -38,6 +38,12 @@ fn what_only_people_need_is_no_fault_of_a_program_s() {
                 ("IDENTITY_HEADER", "h"),
             ],
             "set: `IDENTITY_ENDPOINT`, `IDENTITY_HEADER`",
+        ),
+        // Here `token` would say that this is Azure Cloud Shell.
+        (
+            "azure-managed-identity",
+            &[("MDB_LOGIN_RESOURCE", "api://db"), ("MSI_ENDPOINT", "http://127.0.0.1:1")],
+            "set: `MSI_ENDPOINT`",
         ),
         ("gcp", &[("MDB_LOGIN_AUDIENCE", "mongodb"), ("GCE_METADATA_HOST", "127.0.0.1:1")], "set: `GCE_METADATA_HOST`"),
         (
