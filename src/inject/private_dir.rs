@@ -70,6 +70,14 @@ impl PrivateDir {
 
 impl Drop for PrivateDir {
     fn drop(&mut self) {
+        // Who is about to write a token knows the folder by its name. Under another one nothing is put into it behind the
+        // back of the removal; it is one that the next run would sweep, and the lock goes with it.
+        if let Ok(id) = super::random() {
+            let leaving = self.path.with_file_name(name(id));
+            if fs::rename(&self.path, &leaving).is_ok() {
+                self.path = leaving;
+            }
+        }
         // What cannot be removed now is left to the next run.
         let _ = fs::remove_dir_all(&self.path);
     }
@@ -174,6 +182,24 @@ mod tests {
         fs::write(one.path().join(TOKEN), "x").unwrap();
         drop(one);
         assert_eq!(entries(base.path()), [two.path().file_name().unwrap().to_str().unwrap()]);
+    }
+
+    #[test]
+    fn nothing_is_put_into_a_folder_that_goes() {
+        let base = tempfile::tempdir().unwrap();
+        for _ in 0..100 {
+            let dir = PrivateDir::within(base.path()).unwrap();
+            let (path, (begun, has_begun)) = (dir.path().join(TOKEN), std::sync::mpsc::channel());
+            let keeper = std::thread::spawn(move || {
+                while crate::atomic_file::replace(&path, b"x", None).is_ok() {
+                    let _ = begun.send(());
+                }
+            });
+            has_begun.recv().unwrap();
+            drop(dir);
+            keeper.join().unwrap();
+            assert_eq!(entries(base.path()), Vec::<String>::new());
+        }
     }
 
     #[test]

@@ -139,14 +139,28 @@ fn a_runtime_folder_that_others_can_open_is_not_used() {
     assert!(!ada.sandbox.home().join("started").exists());
 }
 
+/// Whoever waits for the new token is about to write it when we end. Many at once, so that some are in the middle of that.
 #[test]
-fn a_renewal_under_way_is_not_lost_with_the_program() {
+fn a_renewal_under_way_is_not_lost_with_the_program_and_leaves_no_token() {
+    std::thread::scope(|scope| {
+        for number in 0..16 {
+            scope.spawn(move || ends_in_a_renewal(if number % 2 == 0 { "k8s" } else { "file" }));
+        }
+    });
+}
+
+fn ends_in_a_renewal(way: &str) {
     let ada = SignedIn::with(|behaviour| behaviour.access_token_lifetime = Duration::from_secs(2));
     ada.idp.change(|behaviour| behaviour.access_token_lifetime = Duration::from_secs(3600));
     ada.idp.script(Endpoint::Token, [Answer::Delay(Duration::from_secs(2))]);
     // The program ends while the provider thinks.
-    let outcome = ada.exec(&[], "sleep 2; timeout 0.5 cat $OIDC_TOKEN_FILE; exit 5").exits(5);
-    assert_eq!(outcome.stderr(), "");
+    let script =
+        "sleep 2; timeout 0.5 cat $OIDC_TOKEN_FILE > /dev/null; while ! test -e asked; do sleep 0.05; done; exit 5";
+    let exec = ada.spawn_exec(&["--inject", way], script);
+    ada.wait_for_refreshes(1);
+    std::fs::write(ada.sandbox.home().join("asked"), "").unwrap();
+    assert_eq!(exec.wait().exits(5).stderr(), "");
+    assert_eq!(ada.runs(), Vec::<std::path::PathBuf>::new(), "{way}");
     assert_eq!(ada.refreshes(), 1);
     ada.token();
     assert_eq!(ada.refreshes(), 1);
