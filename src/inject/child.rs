@@ -115,7 +115,11 @@ mod sys {
                 None => {}
             }
             if let Some(number) = signals.next().await {
-                kill_process(pid, number)?;
+                // Nothing comes of it if the child has ended, since it has not been reaped. One that has become another
+                // user (sudo, a setuid program) takes no signals from us, and is waited for all the same.
+                if let Err(error) = kill_process(pid, number) {
+                    tracing::info!(%error, signal = number.as_raw(), "the program could not be sent a signal");
+                }
             }
         }
     }

@@ -1,5 +1,6 @@
 //! `exec` on a terminal: the program has the keyboard, and a shell's job control works as it does without us.
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -102,6 +103,32 @@ fn a_program_that_stops_itself_gives_the_terminal_back() {
     terminal.press(b"echo code=$?; exit\n");
     let (_, _, written) = terminal.finish(Duration::from_secs(5));
     assert!(written.contains("code=3"), "{written}");
+    assert_eq!(runs(&sandbox), 0);
+}
+
+/// Nobody but root may send it a signal: a setuid program, or what sudo(8) starts.
+#[test]
+#[ignore = "needs root and setpriv(1), or sudo, to be another user; run tests/run"]
+fn a_program_of_another_user_s_is_waited_for_whatever_is_sent_to_us() {
+    const STRANGER: &str = "54321";
+    let (_idp, mut sandbox) = ada();
+    let script = ["sh", "-c", "cd /; echo started >&2; sleep 1; echo over; exit 9"];
+    let as_stranger = if rustix::process::getuid().is_root() {
+        // Root may signal everybody, so this is a root without the right to.
+        let wrapper = sandbox.home().join("as-nobody-special");
+        let text = format!("#!/bin/sh\nexec setpriv --bounding-set -kill -- '{}' \"$@\"\n", program().display());
+        std::fs::write(&wrapper, text).unwrap();
+        std::fs::set_permissions(&wrapper, std::fs::Permissions::from_mode(0o755)).unwrap();
+        sandbox.use_program(wrapper);
+        vec!["setpriv", "--reuid", STRANGER, "--clear-groups"]
+    } else {
+        vec!["sudo", "-n", "-u", "#54321"]
+    };
+    let mut exec = sandbox.spawn(["exec", "--"].iter().chain(&as_stranger).chain(&script));
+    exec.line_with("started");
+    exec.signal(rustix::process::Signal::TERM);
+    let outcome = exec.wait().exits(9);
+    assert_eq!((outcome.stdout(), outcome.stderr()), ("over\n".to_owned(), "started\n".to_owned()));
     assert_eq!(runs(&sandbox), 0);
 }
 
