@@ -57,6 +57,10 @@ mod sys {
     /// How long a child that has stopped is looked at before we stop, too: `fg` continues all of a job, but not in the
     /// same moment, and a child that goes on already must not take us down again.
     const SETTLE: Duration = Duration::from_millis(20);
+    /// How long a signal is kept before it is passed on. timeout(1) and service managers send it to all of the group, many
+    /// programs break off at the second one, and nothing tells whether the child has its own already: one that ends at it
+    /// does so in this time.
+    const ECHO: Duration = Duration::from_millis(100);
 
     /// What would end us, and news of the child.
     pub struct Signals {
@@ -115,6 +119,7 @@ mod sys {
                 None => {}
             }
             if let Some(number) = signals.next().await {
+                tokio::time::sleep(ECHO).await;
                 // Nothing comes of it if the child has ended, since it has not been reaped. One that has become another
                 // user (sudo, a setuid program) takes no signals from us, and is waited for all the same.
                 if let Err(error) = kill_process(pid, number) {

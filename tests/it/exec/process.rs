@@ -1,7 +1,10 @@
 //! The program's start, its signals, its end, and what is left of us.
 
 use std::fs::Permissions;
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::process::CommandExt as _;
+use std::process::Stdio;
 use std::time::Duration;
 
 use rustix::process::Signal;
@@ -76,6 +79,30 @@ fn termination_is_passed_on_and_waited_for() {
         exec.signal(signal);
         assert_eq!(exec.wait().exits(9).stdout(), format!("got {name}\n"));
         assert!(ada.runs().is_empty());
+    }
+}
+
+/// As timeout(1) and service managers do it: the program has the signal from them already.
+#[test]
+fn a_signal_to_the_whole_group_comes_once_to_a_program_that_ends_at_it() {
+    let ada = SignedIn::new();
+    for signal in [Signal::TERM, Signal::HUP, Signal::TERM] {
+        // A signal ends a `read`; the next is for the line that lets it end.
+        let script = "trap 'echo got' TERM HUP; echo started; read line || read line || read line; exit 9";
+        let mut command = ada.sandbox.command(["exec", "--", "sh", "-c", script]);
+        let mut exec = command.process_group(0).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut stdout = BufReader::new(exec.stdout.take().unwrap()).lines().map(Result::unwrap);
+        let us = rustix::process::Pid::from_child(&exec);
+        assert_eq!(stdout.next().unwrap(), "started");
+        // Stopped, so that the program has dealt with its own signal when we come to ours: two at once would be one.
+        rustix::process::kill_process(us, Signal::STOP).unwrap();
+        rustix::process::kill_process_group(us, signal).unwrap();
+        assert_eq!(stdout.next().unwrap(), "got");
+        rustix::process::kill_process(us, Signal::CONT).unwrap();
+        std::thread::sleep(Duration::from_millis(15));
+        let _ = exec.stdin.take().unwrap().write_all(b"end\n");
+        assert_eq!(stdout.next(), None, "{signal:?} came twice");
+        assert_eq!(exec.wait().unwrap().code(), Some(9));
     }
 }
 
