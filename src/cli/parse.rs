@@ -13,7 +13,7 @@ use super::{
     TokenArgs, TokenSource, VerifyArgs, complete,
 };
 use crate::error::{Error, Kind};
-use crate::mongo::uri::is_connection_string;
+use crate::mongo::uri::{self, is_connection_string};
 use crate::ui::{Ui, foreign, nearest};
 
 /// The words that are commands and not a TARGET.
@@ -254,10 +254,13 @@ fn global_words(arg: &OsStr) -> usize {
 }
 
 /// What is in the process list already, and never repeated here: the value of `--client-secret`, which is what other tools
-/// call it, and tokens.
+/// call it, tokens, and passwords in connection strings, also where no connection string belongs.
 fn refuse_secrets(args: &[OsString]) -> Result<(), clap::Error> {
-    let own = || args.iter().skip(1).take_while(|arg| *arg != "--").filter_map(|arg| arg.to_str());
-    if own().any(|arg| arg == "--client-secret" || arg.starts_with("--client-secret=")) {
+    // What stands behind the `--` of `exec` is its program's, and judged there.
+    let is_exec = args.get(command_position(args)).is_some_and(|word| word == "exec");
+    let own: Vec<_> =
+        args.iter().skip(1).take_while(|arg| !is_exec || *arg != "--").map(|arg| arg.to_string_lossy()).collect();
+    if own.iter().any(|arg| arg == "--client-secret" || arg.starts_with("--client-secret=")) {
         return Err(usage(
             ErrorKind::UnknownArgument,
             "`--client-secret` is refused: every user of this machine can read a command line\n\
@@ -265,12 +268,21 @@ fn refuse_secrets(args: &[OsString]) -> Result<(), clap::Error> {
              hint: if you have just typed a real secret, have it replaced",
         ));
     }
-    if own().any(has_token) {
+    if own.iter().any(|arg| has_token(arg)) {
         return Err(usage(
             ErrorKind::InvalidValue,
             "a token is refused as an argument: every user of this machine can read a command line\n\
              hint: pipe it: `mdb-login inspect -` reads it from stdin, `mdb-login inspect FILE` from a file",
         ));
+    }
+    for (index, arg) in own.iter().enumerate() {
+        if let Err(reason) = uri::check_text(arg) {
+            let text = format!(
+                "argument {}, a connection string, {reason}\nhint: every user of this machine can read a command line",
+                index + 1
+            );
+            return Err(usage(ErrorKind::InvalidValue, text));
+        }
     }
     Ok(())
 }
@@ -431,6 +443,8 @@ mod tests {
     fn lines_that_are_refused() {
         let secret = "`--client-secret` is refused: every user of this machine can read a command line";
         let token = "a token is refused as an argument: every user of this machine can read a command line";
+        let password = "argument 3, a connection string, has a password, and MONGODB-OIDC takes none: leave it out, and have \
+                        it replaced if it is a real one";
         let jwt = "eyJhbGciOiJSUzI1NiIsImtpZCI6IjEifQ.eyJodW50ZXIyIjoxfQ.c2ln";
         let rows = [
             (&*format!("inspect {jwt}"), token),
@@ -440,6 +454,9 @@ mod tests {
             (&format!("inspect 'Bearer\u{a0}{jwt}'"), token),
             (&format!("token {{\"access_token\":\"{jwt}\"}}"), token),
             (&format!("inspect {jwt}.x.y"), token),
+            ("verify prod mongodb://ada:hunter2@h", password),
+            ("verify -- mongodb://ada:hunter2@h x", password),
+            ("exec mongosh mongodb://ada:hunter2@h", password),
             ("inspect a -p b", "TARGET `a` and `--profile b` name different profiles"),
             ("--client-secret hunter2", secret),
             ("login --client-secret=hunter2", secret),

@@ -10,11 +10,11 @@ use crate::error::{Error, Kind, Result};
 use crate::inject::{self, Need, Plan, SessionProvider, Way};
 use crate::mongo::arguments::{self, Found};
 use crate::mongo::hosts;
-use crate::mongo::uri::Uri;
+use crate::mongo::uri::{Uri, is_connection_string};
 use crate::secret::source::Source;
 use crate::session::{Freshness, Session, meant, server};
 use crate::settings::{Origin, Settings, schema};
-use crate::ui::{Ui, foreign};
+use crate::ui::{Ui, foreign, shell_quoted};
 
 pub fn run(args: &ExecArgs, global: &GlobalArgs, ui: &Ui) -> Result<ExitCode> {
     let command = Command::of(args)?;
@@ -49,6 +49,14 @@ impl Command {
             Some((program, rest)) => (program.clone(), rest.to_vec()),
             None => Default::default(),
         };
+        let text = program.to_string_lossy();
+        if is_connection_string(&text) {
+            // Repeated only if it holds no password.
+            let uri = Uri::parse(&text).ok().filter(|uri| uri.check_secrets().is_ok());
+            let uri = uri.map_or_else(|| "URI".to_owned(), |uri| shell_quoted(&uri.text()));
+            return Err(Error::new(Kind::Usage, "no program is named before the connection string")
+                .hint(format!("run `mdb-login exec -- mongosh {uri}`")));
+        }
         let found = arguments::find(&rest).map_err(|(number, reason)| {
             Error::new(Kind::Usage, format!("the program's argument {number}, a connection string, {reason}"))
         })?;

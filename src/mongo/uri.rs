@@ -38,9 +38,32 @@ const OF_ONE_DRIVER: &[&str] = &[
     "srvhostvalidator",
 ];
 
+const PASSWORD: &str =
+    "has a password, and MONGODB-OIDC takes none: leave it out, and have it replaced if it is a real one";
+const SECRET_OPTION: &str = "holds a password, of a key file or a proxy: leave that option out";
+
 /// Whether a text is a connection string, rather than the name of a profile or any other word.
 pub fn is_connection_string(text: &str) -> bool {
     text.starts_with(STANDARD) || text.starts_with(SRV)
+}
+
+/// That no password stands in a text, in a connection string that is all of it or a part: for texts that nobody has read as
+/// one, and that are shown when they are wrong.
+///
+/// # Errors
+/// As those of [`Uri::parse`].
+pub fn check_text(text: &str) -> Result<(), &'static str> {
+    let text = text.to_ascii_lowercase();
+    for rest in [STANDARD, SRV].iter().flat_map(|scheme| text.split(scheme).skip(1)) {
+        if has_password(rest) {
+            return Err(PASSWORD);
+        }
+        let (_, query) = rest.split_once('?').unwrap_or_default();
+        if query.split('&').filter_map(|option| option.split_once('=')).any(|(name, _)| is_secret(name)) {
+            return Err(SECRET_OPTION);
+        }
+    }
+    Ok(())
 }
 
 /// The connection string of somebody who has typed hosts and nothing else; `None` for what does not look like a host.
@@ -111,6 +134,9 @@ impl Uri {
         if let Some((offset, c)) = text.char_indices().find(|(_, c)| c.is_control() || c.is_whitespace()) {
             let column = text.get(..offset).map_or(0, |before| before.chars().count()) + 1;
             return Err(at(column, if c == ' ' { "there is a space" } else { "there is a control character" }));
+        }
+        if has_password(rest) {
+            return Err(PASSWORD.into());
         }
         let authority_end = rest.find(['/', '?']).unwrap_or(rest.len());
         let (authority, tail) = rest.split_at(authority_end);
@@ -325,7 +351,7 @@ impl Uri {
     /// As those of [`Self::parse`].
     pub fn check_secrets(&self) -> Result<(), String> {
         if self.options.iter().any(|(name, _)| is_secret(name)) {
-            return Err("holds a password, of a key file or a proxy: leave that option out".into());
+            return Err(SECRET_OPTION.into());
         }
         Ok(())
     }
@@ -407,14 +433,23 @@ fn is_secret(option: &str) -> bool {
     option.to_ascii_lowercase().contains("password")
 }
 
-/// The user name of `user[:password]`.
-fn user_name(user_info: &str, position: usize) -> Result<String, String> {
-    let (user, password) = user_info.split_once(':').unwrap_or((user_info, ""));
-    if !password.is_empty() {
-        return Err(format!(
-            "has a password, and {MECHANISM} takes none: leave it out, and have it replaced if it is a real one"
-        ));
+/// Whether a password stands in what follows the scheme. One whose `/` or `?` is not written `%2F` or `%3F` seems to end
+/// before its host: then no number stands where a port would, and an `@` follows.
+fn has_password(rest: &str) -> bool {
+    let (authority, tail) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
+    let is_port = |port: &str| !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit());
+    match authority.rsplit_once('@') {
+        Some((user_info, _)) => user_info.split_once(':').is_some_and(|(_, password)| !password.is_empty()),
+        None => {
+            let ports = authority.split(',').filter_map(|host| split_port(host)?.1);
+            tail.contains('@') && ports.into_iter().any(|port| !is_port(port))
+        }
     }
+}
+
+/// The user name of `user[:]`: what follows the colon is nothing by now.
+fn user_name(user_info: &str, position: usize) -> Result<String, String> {
+    let user = user_info.split_once(':').map_or(user_info, |(user, _)| user);
     // As from `mongodb://$ME@db`, with a variable that is not set: another user name means another provider.
     if user.is_empty() {
         return Err(at(position, "there is no user name before the `@`"));
@@ -503,6 +538,11 @@ mod tests {
             ("mongodb://@h", at(11, "there is no user name before the `@`")),
             ("mongodb://:@h", at(11, "there is no user name before the `@`")),
             (
+                "mongodb://u:hunter2/x@h",
+                "has a password, and MONGODB-OIDC takes none: leave it out, and have it replaced if it is a real one"
+                    .into(),
+            ),
+            (
                 "mongodb://u:hunter2@h",
                 "has a password, and MONGODB-OIDC takes none: leave it out, and have it replaced if it is a real one"
                     .into(),
@@ -541,6 +581,30 @@ mod tests {
             let reason = Uri::parse(text).unwrap_err();
             assert_eq!(reason, expected, "for {text}");
             assert!(!reason.contains("hunter2"));
+        }
+    }
+
+    #[test]
+    fn a_password_is_seen_wherever_it_stands() {
+        for (text, expected) in [
+            ("mongodb://u:hunter2@h", Err(PASSWORD)),
+            ("mongodb+srv://u:hunter2@h", Err(PASSWORD)),
+            ("MongoDB://u:hunter2@h", Err(PASSWORD)),
+            ("--server-config=mongodb://u:hunter2@h", Err(PASSWORD)),
+            ("connect('mongodb://a', 'mongodb://u:hunter2@h')", Err(PASSWORD)),
+            ("mongodb://u:hun/ter2@h", Err(PASSWORD)),
+            ("mongodb://u:hun?ter2@h:1/db", Err(PASSWORD)),
+            ("mongodb://u:/hunter2@h", Err(PASSWORD)),
+            ("mongodb://u:hun@ter2@h", Err(PASSWORD)),
+            ("mongodb://h/?tlsCertificateKeyFilePassword=hunter2", Err(SECRET_OPTION)),
+            ("uri=mongodb://h/?a=b&proxyPassword=hunter2", Err(SECRET_OPTION)),
+            ("mongodb://u@h:27017/?appName=a@b", Ok(())),
+            ("mongodb://h:27017,[::1]:2/?appName=a@b", Ok(())),
+            ("mongodb://u:@h", Ok(())),
+            ("https://u:x@h", Ok(())),
+            ("mongodb", Ok(())),
+        ] {
+            assert_eq!(check_text(text), expected, "{text}");
         }
     }
 

@@ -14,6 +14,7 @@ use super::schema::{Input, Setting, Shape};
 use super::{config_file, values};
 use crate::atomic_file;
 use crate::error::{Error, Kind, Result};
+use crate::mongo::uri::is_connection_string;
 use crate::ui::{foreign, shell_quoted};
 
 /// An edit takes milliseconds; whoever holds the lock for longer is stopped or gone wrong.
@@ -126,7 +127,7 @@ fn cannot(what: &str, path: &Path, error: std::io::Error) -> Error {
 
 /// Sets values in a profile, which is made if there is none. Comments beside a value stay.
 pub fn set(document: &mut DocumentMut, name: &str, settings: &[(&'static Setting, Input<'_>)]) -> Result<()> {
-    values::profile_name(name).map_err(|reason| Error::new(Kind::Usage, format!("a profile's name {reason}")))?;
+    check_name(name)?;
     let profiles = document.entry("profile").or_insert_with(|| {
         let mut table = Table::new();
         table.set_implicit(true);
@@ -187,7 +188,7 @@ pub fn choose(document: &mut DocumentMut, name: &str) -> Result<()> {
 
 /// Gives a profile another name. If it was the default, it still is.
 pub fn rename(document: &mut DocumentMut, old: &str, new: &str) -> Result<()> {
-    values::profile_name(new).map_err(|reason| Error::new(Kind::Usage, format!("a profile's name {reason}")))?;
+    check_name(new)?;
     let profiles = profiles(document, old)?;
     if profiles.contains_key(new) {
         return Err(Error::new(Kind::Usage, format!("there is a profile called `{new}` already"))
@@ -231,7 +232,24 @@ fn find<'d>(profiles: &'d mut dyn TableLike, name: &str) -> Result<&'d mut dyn T
     profiles.get_mut(name).and_then(Item::as_table_like_mut).ok_or_else(|| missing(name))
 }
 
+/// What a new name may be.
+fn check_name(name: &str) -> Result<()> {
+    if is_connection_string(name) {
+        return Err(connection_string());
+    }
+    values::profile_name(name).map_err(|reason| Error::new(Kind::Usage, format!("a profile's name {reason}")))
+}
+
+/// Does not repeat it: it may hold a password.
+fn connection_string() -> Error {
+    Error::new(Kind::Usage, "a profile's name must not be a connection string")
+        .hint("to keep one in a profile: `mdb-login profile set NAME uri=URI`")
+}
+
 fn missing(name: &str) -> Error {
+    if is_connection_string(name) {
+        return connection_string();
+    }
     Error::new(Kind::Config, format!("there is no profile called `{}`", foreign(name)))
         .hint("run `mdb-login profile list` to see the profiles")
 }

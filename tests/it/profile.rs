@@ -110,6 +110,16 @@ fn a_change_that_is_refused_changes_nothing() {
         (&["rename", "nope", "new"], 3, "there is no profile called `nope`"),
         (&["rename", "prod", "staging"], 2, "there is a profile called `staging` already"),
         (&["rename", "prod", "a b"], 2, "must be 1 to 64 letters"),
+        (&["use", "mongodb://ada@localhost"], 2, "a profile's name must not be a connection string"),
+        (&["remove", "mongodb://ada@localhost"], 2, "a profile's name must not be a connection string"),
+        (&["unset", "mongodb://ada@localhost", "uri"], 2, "a profile's name must not be a connection string"),
+        (&["rename", "mongodb://ada@localhost", "x"], 2, "a profile's name must not be a connection string"),
+        (&["rename", "prod", "mongodb://ada@localhost"], 2, "a profile's name must not be a connection string"),
+        (
+            &["set", "mongodb://ada@localhost", "timeout=5m"],
+            2,
+            "hint: to keep one in a profile: `mdb-login profile set",
+        ),
         (&["show", "stagin"], 3, "did you mean the profile `staging`?"),
     ] {
         let outcome = sandbox.run(["profile"].iter().chain(arguments));

@@ -93,8 +93,13 @@ fn connection_strings() -> Vec<Row> {
     ];
     let mut rows = Vec::new();
     for (number, uri, reason) in inputs {
-        rows.push(typed(number, ["token", uri], 2, format!("error: `TARGET` {reason}")));
-        rows.push(typed(number, ["verify", "--uri", uri], 2, format!("error: `--uri` {reason}")));
+        // A password is refused wherever it stands, before anybody asks what the argument is.
+        let argument = |n: u32, name: &str| match uri.contains("hunter2") {
+            true => format!("error: argument {n}, a connection string, {reason}"),
+            false => format!("error: {name} {reason}"),
+        };
+        rows.push(typed(number, ["token", uri], 2, argument(2, "`TARGET`")));
+        rows.push(typed(number, ["verify", "--uri", uri], 2, argument(3, "`--uri`")));
         let whose = "the program's argument 2, a connection string,";
         rows.push(exec(number, &["--quiet", uri], 2, format!("error: {} {reason}", whose.replace('2', "3"))));
         rows.push(exec(number, &[&format!("--uri={uri}")], 2, format!("error: {whose} {reason}")));
@@ -108,16 +113,57 @@ fn connection_strings() -> Vec<Row> {
     ));
     rows.push(typed(97, ["uri", "mongodb://h"], 0, "mongodb://h/?authMechanism=MONGODB-OIDC&authSource=%24external"));
     rows.push(typed(95, ["token", "--uri", "mongodb://a", "mongodb://b"], 2, "two connection strings"));
-    rows.push(typed(95, ["token", "-p", "mongodb://u:hunter2@h"], 2, "must not be a connection string"));
+    rows.push(typed(95, ["token", "-p", "mongodb://u@h"], 2, "must not be a connection string"));
+    rows.extend(misplaced(&password()));
     // A server that has been accepted makes no difference.
     let accepted = "mongodb://[SERVER]/?tlsCertificateKeyFilePassword=hunter2";
     for (line, whose) in [
-        (&["token", accepted][..], "`TARGET`"),
+        (&["token", accepted][..], "argument 2, a connection string,"),
         (&["exec", "--", "touch", "started", accepted], "the program's argument 2, a connection string,"),
     ] {
         let server = Server { is_untouched: true, ..Server::with(|_| {}, None) };
         let says = format!("{whose} holds a password");
         rows.push(Row { given: Given::Accepted, server: Some(server), ..typed(97, line.iter().copied(), 2, says) });
+    }
+    rows
+}
+
+/// Row 97: connection strings where none belongs. They are not repeated: people type them with passwords.
+fn misplaced(password: &str) -> Vec<Row> {
+    let uri = "mongodb://ada:hunter2@db.example.com";
+    let mut rows = Vec::new();
+    for line in [
+        &["profile", "use"][..],
+        &["profile", "remove"],
+        &["profile", "unset"],
+        &["profile", "rename"],
+        &["profile", "set", "prod"],
+        &["profile"],
+        &["verify", "prod"],
+        &["token", "prod"],
+        &["token", "-p"],
+        &["exec", "mongosh"],
+        &["server", "check"],
+        &["server"],
+        &["inspect", "--server-config"],
+        &["setup"],
+        &["completions"],
+        &["help"],
+        &["--"],
+    ] {
+        let says = |number: usize| format!("argument {number}, a connection string, {password}");
+        rows.push(typed(97, [line, &[uri]].concat(), 2, format!("error: {}", says(line.len() + 1))));
+        let as_json = format!("\"message\":\"{}", says(line.len() + 2));
+        rows.push(typed(97, [&["--json"], line, &[uri]].concat(), 2, as_json));
+    }
+    let nobody = "no program is named before the connection string\nhint: run `mdb-login exec -- mongosh";
+    for (uri, shown) in [
+        (uri, "URI`"),
+        ("mongodb://localhost/?proxyHost=p&proxyPassword=hunter2", "URI`"),
+        ("mongodb://localhost/?tls=true", "'mongodb://localhost/?tls=true'`"),
+    ] {
+        rows.push(typed(97, ["exec", "--", uri], 2, format!("{nobody} {shown}")));
+        rows.push(typed(97, ["exec", "--print-env", "--", uri], 2, format!("{nobody} {shown}")));
     }
     rows
 }
