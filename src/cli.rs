@@ -6,6 +6,7 @@
 mod complete;
 mod federation;
 mod flags;
+mod meant;
 mod parse;
 mod server;
 mod setup;

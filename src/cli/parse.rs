@@ -10,7 +10,7 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser};
 
 use super::{
     Cli, Command, DoctorArgs, ExecArgs, GlobalArgs, LoginArgs, LogoutArgs, ServerArgs, ServerCommand, StatusArgs,
-    TokenArgs, TokenSource, VerifyArgs, complete,
+    TokenArgs, TokenSource, VerifyArgs, complete, meant,
 };
 use crate::error::{Error, Kind};
 use crate::mongo::uri::{self, is_connection_string};
@@ -167,7 +167,8 @@ fn parse_alone<T: Args>(args: &[OsString], name: &'static str, command: fn(T) ->
 /// Prints what [`parse`] gave in place of a command line, and gives the exit code: help and version are no failures.
 pub fn report(error: &clap::Error) -> ExitCode {
     if error.use_stderr() && wants_json(std::env::args_os()) {
-        Ui { json: true, quiet: false, no_input: true }.error(&as_error(error));
+        let args: Vec<OsString> = std::env::args_os().collect();
+        Ui { json: true, quiet: false, no_input: true }.error(&as_error(error, &args));
         return ExitCode::from(Kind::Usage.exit_code());
     }
     // A closed stdout or stderr cannot be reported to anybody.
@@ -180,15 +181,48 @@ fn wants_json(args: impl IntoIterator<Item = OsString>) -> bool {
     args.into_iter().take_while(|arg| arg != "--").any(|arg| arg == "--json")
 }
 
-/// A usage error in our own words, for `--json`: clap's first lines, without its usage text.
-fn as_error(error: &clap::Error) -> Error {
+/// A usage error in our own words, for `--json`: clap's lines, with the command that shows the help in place of its usage
+/// text.
+fn as_error(error: &clap::Error, args: &[OsString]) -> Error {
     let text = error.to_string();
-    let mut lines = text.lines().take_while(|line| !line.starts_with("Usage:"));
-    let message = lines.next().unwrap_or_default().trim_start_matches("error: ");
-    let error = Error::new(Kind::Usage, foreign(message));
-    lines
-        .filter_map(|line| line.trim().strip_prefix("hint: ").or_else(|| line.trim().strip_prefix("tip: ")))
-        .fold(error, |error, hint| error.hint(foreign(hint)))
+    let command = command_of(args);
+    let help = format!("run `{command} --help`");
+    if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        return Error::new(Kind::Usage, format!("`{command}` takes a command, and none is given")).hint(help);
+    }
+    let mut lines = text.lines().take_while(|line| !line.starts_with("Usage:")).map(str::trim);
+    let first = lines.next().unwrap_or_default().trim_start_matches("error: ");
+    let (mut named, mut values, mut hints, mut is_over) = (Vec::new(), None, Vec::new(), false);
+    for line in lines {
+        is_over |= line.is_empty();
+        if let Some(hint) = line.strip_prefix("hint: ").or_else(|| line.strip_prefix("tip: ")) {
+            hints.push(foreign(hint));
+        } else if let Some(possible) = line.strip_prefix('[').and_then(|line| line.strip_suffix(']')) {
+            values = Some(foreign(possible));
+        } else if !is_over {
+            // What the first line ends with a colon for: the arguments that are missing, or in the way.
+            named.push(line);
+        }
+    }
+    if hints.is_empty() {
+        hints.push(help);
+    }
+    let message = [&[first], &*named].concat().join(" ");
+    values.into_iter().chain(hints).fold(Error::new(Kind::Usage, foreign(&message)), Error::hint)
+}
+
+/// The command that a line means, with the program's name. clap names it in its usage text alone, and not in every error.
+fn command_of(args: &[OsString]) -> String {
+    let (cli, position) = (Cli::command(), command_position(args));
+    if !args.get(position).is_some_and(|word| is_command(word)) {
+        return "mdb-login login".to_owned();
+    }
+    let (mut command, mut name) = (&cli, "mdb-login".to_owned());
+    for word in args.iter().skip(position) {
+        let Some(inner) = word.to_str().and_then(|word| command.find_subcommand(word)) else { break };
+        (command, name) = (inner, format!("{name} {}", inner.get_name()));
+    }
+    name
 }
 
 /// What was done to a command line that names no command.
@@ -236,7 +270,7 @@ pub(super) fn is_command(word: &OsStr) -> bool {
 }
 
 /// How many words a global option takes that stands before the command; 0 for anything else.
-fn global_words(arg: &OsStr) -> usize {
+pub(super) fn global_words(arg: &OsStr) -> usize {
     match arg.to_str() {
         Some("--json" | "--quiet" | "--verbose" | "--no-input") => 1,
         Some("--profile") => 2,
@@ -300,6 +334,14 @@ fn has_token(arg: &str) -> bool {
 
 /// Says more than clap does where clap cannot know better.
 fn explain(error: clap::Error, args: &[OsString], implied: Option<&Implied>) -> clap::Error {
+    let meant = match error.kind() {
+        ErrorKind::UnknownArgument => meant::exec(args).or_else(|| meant::profile_set(args)),
+        ErrorKind::MissingRequiredArgument => meant::exec(args),
+        _ => None,
+    };
+    if let Some(text) = meant {
+        return usage(error.kind(), text);
+    }
     match error.kind() {
         ErrorKind::InvalidUtf8 => {
             let bad = args.iter().enumerate().skip(1).find_map(|(number, arg)| {
@@ -337,8 +379,26 @@ mod tests {
     use super::*;
     use crate::settings::schema;
 
+    fn args(line: &str) -> Vec<OsString> {
+        std::iter::once("mdb-login").chain(line.split_whitespace()).map(OsString::from).collect()
+    }
+
     fn parsed(line: &str) -> Result<Cli, clap::Error> {
-        parse(std::iter::once("mdb-login").chain(line.split_whitespace()).map(OsString::from))
+        parse(args(line))
+    }
+
+    #[test]
+    fn the_command_whose_help_is_named() {
+        for (line, expected) in [
+            ("", "mdb-login login"),
+            ("--device nonsense", "mdb-login login"),
+            ("-p prod server check", "mdb-login server check"),
+            ("profile", "mdb-login profile"),
+            ("setup azure", "mdb-login setup"),
+            ("token login", "mdb-login token"),
+        ] {
+            assert_eq!(command_of(&args(line)), expected, "for `{line}`");
+        }
     }
 
     #[test]
@@ -464,6 +524,9 @@ mod tests {
             ("--device token", "the options of `token` must follow it"),
             ("tokne --force-refresh", "there is no such command"),
             ("prod token", "unexpected argument 'token' found"),
+            ("setup", "the following required arguments were not provided: <VENDOR>"),
+            ("profile rename", "the following required arguments were not provided: <OLD> <NEW>"),
+            ("profile", "`mdb-login profile` takes a command, and none is given"),
             ("--issuer https://a --issuer https://b", "the argument '--issuer <URL>' cannot be used multiple times"),
             ("status --all prod", "the argument '--all' cannot be used with '[TARGET]'"),
             ("--browser x --no-browser", "the argument '--browser <COMMAND>' cannot be used with '--no-browser'"),
@@ -473,7 +536,7 @@ mod tests {
             let shown = error.to_string();
             assert!(!shown.contains("hunter2") && !shown.contains("eyJ"), "{shown}");
             assert_eq!(error.exit_code(), 2, "for `{line}`");
-            assert_eq!(as_error(&error).message(), expected);
+            assert_eq!(as_error(&error, &args(line)).message(), expected);
         }
     }
 
@@ -481,9 +544,9 @@ mod tests {
     #[test]
     fn arguments_that_are_not_utf8_are_counted_as_typed() {
         use std::os::unix::ffi::OsStringExt;
-        let args = ["mdb-login", "--issuer"].map(OsString::from).into_iter();
-        let error = parse(args.chain([OsString::from_vec(b"ab\xff".to_vec())])).unwrap_err();
-        assert_eq!(as_error(&error).message(), "argument 2 is not UTF-8 (byte 3)");
+        let line = ["mdb-login", "--issuer"].map(OsString::from).into_iter();
+        let error = parse(line.chain([OsString::from_vec(b"ab\xff".to_vec())])).unwrap_err();
+        assert_eq!(as_error(&error, &[]).message(), "argument 2 is not UTF-8 (byte 3)");
         assert_eq!(error.exit_code(), 2);
     }
 

@@ -65,6 +65,12 @@ const TOOLS: &[&str] = &[
     "mongofiles",
 ];
 
+/// Whether a word is the name or the path of such a program, or of npx's package of one.
+pub fn is_tool(word: &OsStr) -> bool {
+    let name = Path::new(word).file_stem().unwrap_or_default().to_string_lossy();
+    TOOLS.contains(&name.split('@').next().unwrap_or_default())
+}
+
 /// What flags of one of MongoDB's own programs say of the connection, beside or in place of a connection string.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Flags {
