@@ -50,7 +50,7 @@ Examples:
   mdb-login profile set prod issuer=https://login.example.com client_id=0oa1
   mdb-login
   mdb-login token
-  mdb-login exec -- mongosh mongodb://db.example.com
+  mdb-login exec -- mongosh mongodb+srv://cluster0.example.mongodb.net
 
 Exit codes:
   0 done   1 failed   2 usage   3 configuration   4 login required   5 denied   6 timed out
@@ -224,7 +224,7 @@ pub struct TokenArgs {
 Examples:
   mdb-login exec -- mongosh mongodb+srv://cluster0.example.mongodb.net
   mdb-login exec prod -- mongodump --uri mongodb+srv://cluster0.example.mongodb.net --gzip
-  mdb-login exec --inject file -- ./report.py
+  mdb-login exec --inject file --uri mongodb+srv://cluster0.example.mongodb.net -- ./report.py
   mdb-login exec --print-env -- mongosh")]
 pub struct ExecArgs {
     #[command(flatten)]

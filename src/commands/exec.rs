@@ -85,6 +85,9 @@ fn plan(args: &ExecArgs, settings: &Settings, command: Command, ui: &Ui) -> Resu
     let way = way(args, settings, &command)?;
     let Command { program, args: mut rest, found } = command;
     judge(settings, &program, &rest, &found)?;
+    if !args.print_env {
+        check_seen(settings, &program, &rest, &found)?;
+    }
     let ready = |uri: &Uri| {
         let uri = if way == Way::Mongosh { uri.with_mechanism() } else { uri.for_token_file() };
         if settings.insecure_server { uri } else { uri.staying() }
@@ -148,7 +151,11 @@ fn judge(settings: &Settings, program: &OsString, args: &[OsString], found: &[Fo
         hosts::check_members(uri, server::trust_of(settings))?;
     }
     let flags = arguments::flags(program, args);
-    hosts::check_flags(&flags.hosts, flags.tls, flags.unsafe_flag.as_deref(), server::trust_of(settings))?;
+    hosts::check_flags(&flags.hosts, flags.tls, flags.unsafe_flag.as_deref(), server::trust_of(settings))
+}
+
+/// That something shows where the program will send its tokens, or somebody has said where they may go.
+fn check_seen(settings: &Settings, program: &OsString, args: &[OsString], found: &[Found]) -> Result<()> {
     // What the profile trusts was said with other commands in mind.
     let is_trusted_now = matches!(settings.origin(schema::ALLOWED_HOST.key), Origin::Flag(_));
     if let Some(hidden) = arguments::hidden(program, args, found).filter(|_| !is_trusted_now) {
@@ -159,22 +166,25 @@ fn judge(settings: &Settings, program: &OsString, args: &[OsString], found: &[Fo
         )
         .hint("if you know the host that it connects to, say that you trust it: `--trust-host HOST`"));
     }
-    if !uris.is_empty() || !flags.hosts.is_empty() || !settings.allowed_hosts.is_empty() {
+    let is_seen = !found.is_empty() || settings.uri.is_some() || !arguments::flags(program, args).hosts.is_empty();
+    if is_seen || !settings.allowed_hosts.is_empty() {
         return Ok(());
     }
+    let example = "run `mdb-login exec -- mongosh mongodb+srv://HOST`";
     if program.is_empty() {
-        return Err(
-            Error::new(Kind::Usage, "no program is named").hint("run `mdb-login exec --print-env -- PROGRAM ARGS…`")
-        );
+        return Err(Error::new(Kind::Usage, "no program is named").hint(example));
     }
+    let runs_mongosh = Way::for_program(program, args) == Way::Mongosh;
     let program = foreign(&program.to_string_lossy());
     Err(Error::new(
         Kind::Usage,
         format!("`{program}` is given no connection string here, so nobody can see where it would send your token"),
     )
-    .hint(
-        "if it takes one, put it into its arguments, or read it from `MDB_LOGIN_URI` and give it to mdb-login: `--uri`",
-    )
+    .hint(if runs_mongosh {
+        example
+    } else {
+        "if it takes one, put it into its arguments, or read it from `MDB_LOGIN_URI` and give it to mdb-login: `--uri`"
+    })
     .hint("if you know the host that it connects to, say that you trust it: `--trust-host HOST`"))
 }
 

@@ -59,7 +59,8 @@ pub fn check(uri: &Uri, hosts: &[String], trust: Trust<'_>) -> Result<()> {
     };
     Err(Error::new(Kind::RuleBroken, what)
         .hint(cure)
-        .hint("if it must be so, set `insecure_server = true` in the profile, or `MDB_LOGIN_INSECURE_SERVER=true`"))
+        .hint("if it must be so, set `MDB_LOGIN_INSECURE_SERVER=true`")
+        .hint("for good: `mdb-login profile set NAME insecure_server=true`"))
 }
 
 /// That a program which connects as `uri` says is not led on by the server, to hosts that nobody has judged.
@@ -78,8 +79,11 @@ fn refuse_strangers(hosts: &[String], trust: Trust<'_>) -> Result<()> {
     // As a pattern has it: in brackets a shell would look for files.
     let host = without_brackets(host);
     let quoted = shell_quoted(host);
+    // The setting is a list: those that it has must not be lost.
+    let trusted: Vec<&str> = trust.hosts.iter().map(String::as_str).chain([host]).collect();
     Err(Error::new(Kind::RuleBroken, format!("`{}` is not a host that tokens may be given to", foreign(host)))
-        .hint(format!("if you trust it, give `--trust-host {quoted}`; for good, set `allowed_host` in the profile")))
+        .hint(format!("if you trust it, give `--trust-host {quoted}`"))
+        .hint(format!("for good: `mdb-login profile set NAME allowed_host={}`", shell_quoted(&trusted.join(" ")))))
 }
 
 /// The same for what a program of MongoDB's is told by flags: hosts, whether with TLS, and a flag that makes it worthless.

@@ -104,13 +104,14 @@ fn members_are_asked_if_tokens_may_go_there() {
                          could take the token
                          add `tls=true` to the connection string, and `tlsCAFile=PATH`
                          if the certificate is your company's own
-                         if it must be so, set `insecure_server = true` in the profile,
-                         or `MDB_LOGIN_INSECURE_SERVER=true`
+                         if it must be so, set `MDB_LOGIN_INSECURE_SERVER=true`
+                         for good: `mdb-login profile set NAME insecure_server=true`
 
         evil.example:27018
         skip  not asked  `evil.example` is not a host that tokens may be given to
-                         if you trust it, give `--trust-host evil.example`; for good,
-                         set `allowed_host` in the profile
+                         if you trust it, give `--trust-host evil.example`
+                         for good: `mdb-login profile set NAME
+                         allowed_host='db.example.com evil.example'`
 
         [NODE 2]
         ok    issuer  [ISSUER]

@@ -672,7 +672,7 @@ pub fn more_examples(names: &[&str]) -> Vec<Item> {
             text("For a job that runs at night with a client secret of its own, and with a key at Entra ID:"),
             Item::Commands(
                 "mdb-login profile set nightly kind=client-credentials \\\n    issuer=https://login.example.com \
-                 client_id=0oa2 client_secret_file=/etc/nightly/secret\n\
+                 client_id=0oa2 client_secret_file=/etc/nightly/secret \\\n    allowed_host=db.example.com\n\
                  mdb-login profile set azure kind=client-credentials \\\n    \
                  issuer=https://login.microsoftonline.com/TENANT/v2.0 \\\n    client_id=APP scope=DB-APP/.default \
                  \\\n    client_key_file=/etc/nightly/key.pem client_certificate_file=/etc/nightly/cert.pem\n\

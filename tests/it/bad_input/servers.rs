@@ -529,6 +529,22 @@ fn programs() -> Vec<Row> {
             "700",
         ),
         signed_in(exec(106, &[], 2, format!("`touch` {unseen}"))),
+        signed_in(typed(106, ["exec", "--", "mongosh"], 2, "hint: run `mdb-login exec -- mongosh mongodb+srv://HOST`")),
+        // Where nothing is started nothing is sent; what is named is judged all the same.
+        signed_in(typed(106, ["exec", "--print-env", "--", "mongosh"], 0, "MDB_LOGIN_EXEC=mongosh")),
+        signed_in(typed(106, ["exec", "--print-env"], 0, "MDB_LOGIN_EXEC=k8s")),
+        signed_in(typed(
+            106,
+            ["exec", "--print-env", "--", "mongosh", "mongodb://evil.example"],
+            10,
+            "for good: `mdb-login profile set NAME allowed_host=evil.example`",
+        )),
+        signed_in(typed(
+            106,
+            ["exec", "--print-env", "--trust-host", "db.example.com", "--", "mongosh", "--host", "evil.example"],
+            10,
+            "for good: `mdb-login profile set NAME allowed_host='db.example.com evil.example'`",
+        )),
         exec(106, &["--eval=connect('mongodb://localhost')"], 2, "has a connection string inside of an argument"),
         set(exec(106, &[], 2, unseen), "MONGODB_URI", "mongodb://localhost"),
         file(exec(106, &["--config", "app.conf"], 2, unseen), "app.conf", "uri: mongodb://localhost\n", "600"),

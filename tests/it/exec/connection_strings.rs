@@ -43,6 +43,25 @@ fn connection_strings_are_completed_for_what_the_program_understands() {
     assert_eq!(printed(&outcome), [ready.clone(), "--gzip".into(), ready]);
 }
 
+/// Only the programs are missing here, and DNS records.
+#[test]
+fn the_examples_of_help_are_not_refused() {
+    let mut ada = ada();
+    let empty = ada.sandbox.home().to_owned();
+    ada.sandbox.env("PATH", empty);
+    ada.sandbox.write_config("[profile.prod]\n");
+    let help = [["exec", "--help"], ["--help", "--quiet"]].map(|line| ada.run(line).exits(0).stdout());
+    let lines = help.iter().flat_map(|help| help.lines()).map(str::trim);
+    let examples: Vec<&str> = lines.filter_map(|line| line.strip_prefix("mdb-login exec ")).collect();
+    let run: Vec<&&str> = examples.iter().filter(|example| !example.starts_with('[')).collect();
+    assert_eq!(run.len(), 5, "{examples:?}");
+    for example in run {
+        let example = example.replace("mongodb+srv://cluster0.example.mongodb.net", "mongodb://localhost");
+        let code = if example.contains("--print-env") { 0 } else { 127 };
+        ada.run(["exec"].into_iter().chain(example.split(' '))).exits(code);
+    }
+}
+
 #[test]
 fn without_tls_no_program_is_led_on_to_hosts_that_nobody_has_judged() {
     let mut ada = ada();
@@ -97,9 +116,9 @@ fn what_a_profile_trusts_is_no_word_on_connection_strings_that_are_hidden() {
         (&["sh", "-c", "app 'mongodb://evil.example'"], "`sh` has a connection string inside of an argument"),
         (&["mongosh", "--eval", "connect('mongodb://evil')"], "`mongosh` has a connection string inside of an"),
     ] {
-        ada.run([&["exec", "--print-env", "--"], words].concat()).exits(2).says(why);
-        ada.run([&["exec", "--print-env", "--trust-host", "x.example", "--"], words].concat()).exits(0);
+        ada.run([&["exec", "--"], words].concat()).exits(2).says(why);
     }
+    ada.run(["exec", "--trust-host", "x.example", "--", "sh", "-c", "true mongodb://x.example"]).exits(0);
     let docker = ["exec", "--print-env", "--", "docker", "run", "--env=U=mongodb://evil.example/", "app"];
     ada.run(docker).exits(10).says("`evil.example` is not a host");
 }
