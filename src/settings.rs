@@ -320,26 +320,38 @@ impl Settings {
     /// environment and the profile say comes back by itself.
     pub fn command(&self, name: &str) -> String {
         const NETWORK: [&Setting; 3] = [&schema::PROXY, &schema::CA_FILE, &schema::HTTP_TIMEOUT];
-        const SIGN_IN: [&Setting; 2] = [&schema::FLOW, &schema::BROWSER];
-        // They are values themselves.
-        const SWITCHES: [&str; 2] = ["--device", "--no-browser"];
         let mut words = vec!["mdb-login".to_owned(), name.to_owned()];
         if let Some(profile) = &self.profile {
             words.extend(["--profile".to_owned(), shell_quoted(profile)]);
         }
         let session = [&schema::URI].into_iter().chain(SESSION_SETTINGS).chain(PROOF_SETTINGS).chain([&schema::STORE]);
-        let way = SIGN_IN.into_iter().filter(|_| name == "login");
-        for setting in session.chain(NETWORK).chain(way) {
+        for setting in session.chain(NETWORK) {
             let Origin::Flag(flag) = self.origin(setting.key) else { continue };
             if *flag != TARGET {
                 words.push((*flag).to_owned());
             }
-            if setting.shape != Shape::Switch && !SWITCHES.contains(flag) {
+            if setting.shape != Shape::Switch {
                 // One flag takes all of the words.
                 words.extend(setting.text(self).map(|text| shell_quoted(&text)));
             }
         }
         words.join(" ")
+    }
+
+    /// The command that signs in once more, by the way on which it was tried.
+    pub fn login_again(&self) -> String {
+        let mut line = self.command("login");
+        for setting in [&schema::FLOW, &schema::BROWSER] {
+            match self.origin(setting.key) {
+                Origin::Flag(flag @ ("--device" | "--no-browser")) => line.extend([" ", flag]),
+                Origin::Flag(flag) => {
+                    let value = setting.text(self).map(|text| shell_quoted(&text)).unwrap_or_default();
+                    line.extend([" ", flag, " ", &value]);
+                }
+                _ => {}
+            }
+        }
+        line
     }
 
     /// Whether this session is what a driver would use that gets its tokens as `built_in` says.

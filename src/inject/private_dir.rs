@@ -191,12 +191,11 @@ mod tests {
             let dir = PrivateDir::within(base.path()).unwrap();
             let (path, (begun, has_begun)) = (dir.path().join(TOKEN), std::sync::mpsc::channel());
             let keeper = std::thread::spawn(move || {
-                while crate::atomic_file::replace(&path, b"x", None).is_ok() {
-                    let _ = begun.send(());
-                }
+                while crate::atomic_file::replace(&path, b"x", None).is_ok() && begun.send(()).is_ok() {}
             });
             has_begun.recv().unwrap();
             drop(dir);
+            drop(has_begun);
             keeper.join().unwrap();
             assert_eq!(entries(base.path()), Vec::<String>::new());
         }

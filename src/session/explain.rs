@@ -73,7 +73,7 @@ pub fn fault(settings: &Settings, doing: Doing, fault: Fault) -> Error {
         }
         Fault::Unavailable { .. } => error(Kind::Unavailable).hint(match doing {
             // A code is good for one exchange, so a person who had come that far has to come again.
-            Doing::SignIn => format!("check the network and the proxy, then run `{}` again", settings.command("login")),
+            Doing::SignIn => format!("check the network and the proxy, then run `{}` again", settings.login_again()),
             Doing::Renewal => "check the network and the proxy, then try again; the session is kept".to_owned(),
             Doing::Obtain => "check the network and the proxy, then try again".to_owned(),
             Doing::SetUp => "check the issuer, the network and the proxy, then try again".to_owned(),
@@ -101,7 +101,7 @@ fn mend_person(settings: &Settings, code: &str) -> (Kind, Option<String>) {
             (Kind::TimedOut, Some(format!("run `{}` for a new code", settings.command("login --device"))))
         }
         // Only a sign-in gets here with it (a renewal that meets it has ended its session): the person was there.
-        "invalid_grant" => (Kind::Denied, Some(format!("run `{}` again", settings.command("login")))),
+        "invalid_grant" => (Kind::Denied, Some(format!("run `{}` again", settings.login_again()))),
         "login_required" | "interaction_required" | "consent_required" | "account_selection_required" => {
             (Kind::LoginRequired, Some(format!("run `{}`", settings.command("login"))))
         }
@@ -125,7 +125,7 @@ fn mend_person(settings: &Settings, code: &str) -> (Kind, Option<String>) {
         ),
         // From the token endpoint these are faults of their own; here a browser has brought them.
         "server_error" | "temporarily_unavailable" => {
-            (Kind::Unavailable, Some(format!("run `{}` again in a while", settings.command("login"))))
+            (Kind::Unavailable, Some(format!("run `{}` again in a while", settings.login_again())))
         }
         _ => (Kind::Denied, None),
     }

@@ -338,7 +338,7 @@ impl Session<'_> {
                 if let Some(cause) = error.causes().first() {
                     what = format!("{what}: {cause}");
                 }
-                let again = || format!("run `{}` again", self.command("login"));
+                let again = || format!("run `{}` again", self.settings.login_again());
                 Outcome::Failed { what, todo: error.hints().first().cloned().unwrap_or_else(again) }
             }
         }

@@ -91,7 +91,7 @@ impl Layers<'_> {
             error = error.hint(hint);
         } else if self.request.nearest_command.is_none() {
             error = error.hint(match names.as_slice() {
-                [] => create_hint(&name),
+                [] => format!("{}; `mdb-login --help` shows the commands", create_hint(&name)),
                 _ => "run `mdb-login profile list` to see the profiles".to_owned(),
             });
         }

@@ -110,7 +110,7 @@ fn a_provider_that_is_away_or_hangs_is_unavailable() {
         --- stderr
         error: cannot sign in at `[ISSUER]`
           caused by: no answer from [ISSUER]/.well-known/openid-configuration: it took too long
-        hint: check the network and the proxy, then run `mdb-login login` again
+        hint: check the network and the proxy, then run `mdb-login login --http-timeout 1s` again
     ");
     idp.set_up(false);
     let away = sandbox(&idp).run(["login"]).exits(7);

@@ -176,10 +176,7 @@ fn a_damaged_record_stops_a_sign_in_before_anybody_is_asked() {
         let asked = ada.requests();
         let refused = ada.run(["login", "--device"]).exits(8);
         assert!(refused.stderr().starts_with("error: the stored session is damaged (`"), "{refused:?}");
-        assert!(
-            refused.stderr().ends_with("hint: run `mdb-login logout`, then `mdb-login login --device`\n"),
-            "{refused:?}"
-        );
+        assert!(refused.stderr().ends_with("hint: run `mdb-login logout`, then `mdb-login login`\n"), "{refused:?}");
         assert_eq!(ada.requests(), asked);
         ada.run(["logout"]).exits(0);
         sign_in(&ada.sandbox, &[]);

@@ -97,7 +97,7 @@ fn a_change_that_is_refused_changes_nothing() {
     let sandbox = sandbox_with(CONFIG);
     for (arguments, exit, part) in [
         (&["set", "prod", "timeout=5m", "isuer=x"][..], 2, "did you mean `issuer`?"),
-        (&["set", "prod", "timeout=1"], 2, "`timeout` has no unit; write `1s` for seconds"),
+        (&["set", "prod", "timeout=30"], 2, "`timeout` has no unit; write `30s` for seconds"),
         (&["set", "prod", "timeout=5m", "timeout=6m"], 2, "`timeout` is given twice"),
         (&["set", "prod", "issuer"], 2, "must be written `KEY=VALUE`"),
         (&["set", "my prod", "issuer"], 2, "run `mdb-login profile set 'my prod' issuer=https://login.example.com`"),
@@ -108,6 +108,7 @@ fn a_change_that_is_refused_changes_nothing() {
         (&["use", "nope"], 3, "there is no profile called `nope`"),
         (&["remove", "nope"], 3, "there is no profile called `nope`"),
         (&["rename", "nope", "new"], 3, "there is no profile called `nope`"),
+        (&["rename", "prod", "prod"], 2, "error: the profile is called `prod` already\n"),
         (&["rename", "prod", "staging"], 2, "there is a profile called `staging` already"),
         (&["rename", "prod", "a b"], 2, "must be 1 to 64 letters"),
         (&["use", "mongodb://ada@localhost"], 2, "a profile's name must not be a connection string"),

@@ -176,12 +176,13 @@ fn a_withdrawn_key_ends_the_session_that_rests_on_it() {
               key     test-key-1, RSA RS256
         FAIL  failed  `[NODE 0]` does not know the key of your token any more
                       the keys were loaded anew, and it is not among them
-                      run `mdb-login token --force-refresh`, or `mdb-login login` if
-                      that does not help
+                      run `mdb-login token --force-refresh mongodb://[NODE 0]/`,
+                      or `mdb-login login mongodb://[NODE 0]/` if that does not
+                      help
         --- stderr
         error: `[NODE 0]` does not know the key of your token any more
           caused by: the keys were loaded anew, and it is not among them
-        hint: run `mdb-login token --force-refresh`, or `mdb-login login` if that does not help
+        hint: run `mdb-login token --force-refresh mongodb://[NODE 0]/`, or `mdb-login login mongodb://[NODE 0]/` if that does not help
     ");
     // The hint mends it.
     world.keys(&[]).exits(5);

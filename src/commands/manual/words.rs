@@ -409,8 +409,9 @@ pub fn programs() -> Vec<Item> {
         ),
         text(
             "Metadata servers and what else answers beside a program are never asked through a proxy, and where there is \
-             none, that is known within a second. Passing troubles are waited out as each vendor documents, for no longer \
-             than two and a half times `http_timeout`.",
+             none, that is known within a second. Passing troubles are waited out as each vendor documents: no attempt \
+             begins after 40 seconds, or 85 while Azure's metadata service is being updated; an `http_timeout` below the \
+             usual 12 s shortens that in proportion.",
         ),
         text(
             "Each token is judged as a person's: it must be a JWT, and for `audience` and of `issuer` where these are set. \

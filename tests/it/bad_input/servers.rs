@@ -491,6 +491,7 @@ fn programs() -> Vec<Row> {
         Row { input: format!("{} with {name}={value}", row.input), make: Some(Box::new(make)), ..row }
     };
     let unseen = "is given no connection string here, so nobody can see where it would send your token";
+    let stay = "directConnection=true";
     let ready = "authMechanism=MONGODB-OIDC&authSource=%24external&authMechanismProperties=ENVIRONMENT:k8s";
     let mut rows = vec![
         trusted(105, &["no-such-program-here"], 127, "there is no program `no-such-program-here` in `PATH`"),
@@ -562,7 +563,7 @@ fn programs() -> Vec<Row> {
             106,
             ["exec", "--", "echo", "mongodb://localhost", "mongodb://127.0.0.1/db"],
             0,
-            format!("mongodb://localhost/?{ready} mongodb://127.0.0.1/db?{ready}"),
+            format!("mongodb://localhost/?{ready}&{stay} mongodb://127.0.0.1/db?{ready}&{stay}"),
         )),
         // One that mdb-login is given itself is seen.
         signed_in(typed(

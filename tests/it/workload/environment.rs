@@ -65,7 +65,7 @@ fn a_program_under_exec_gets_what_a_driver_would_have_read() {
     let script = "printf '%s\\n' \"$1\"; cat $AZURE_FEDERATED_TOKEN_FILE; echo; \
                   test \"$AZURE_FEDERATED_TOKEN_FILE\" = \"$AWS_WEB_IDENTITY_TOKEN_FILE\"; echo $MDB_LOGIN_KIND";
     let outcome = job.sandbox.run(["exec", "--", "sh", "-c", script, "sh", &uri]).exits(0);
-    let ready = job.uri("ENVIRONMENT:k8s&authSource=%24external");
+    let ready = job.uri("ENVIRONMENT:k8s&authSource=%24external&directConnection=true");
     assert_eq!(outcome.stdout(), format!("{ready}\n{}\nfile\n", job.token()));
     // mongosh's own protocol is for people.
     let outcome = job.sandbox.run(["exec", "--", "env", "mongosh", &uri]);

@@ -47,7 +47,7 @@ fn a_program_under_exec_finds_its_token_and_can_ask_for_others() {
     let outcome = program.run(["exec", "--", "sh", "-c", script, "sh", "mongodb://localhost/"]).exits(0);
     let secret = program.outside.path().join("secret");
     let expected = format!(
-        "{token}\nMDB_LOGIN_CLIENT_SECRET_FILE={}\nMDB_LOGIN_KIND=client-credentials\nMDB_LOGIN_URI=mongodb://localhost/?authMechanism=MONGODB-OIDC&authSource=%24external&authMechanismProperties=ENVIRONMENT:k8s\n",
+        "{token}\nMDB_LOGIN_CLIENT_SECRET_FILE={}\nMDB_LOGIN_KIND=client-credentials\nMDB_LOGIN_URI=mongodb://localhost/?authMechanism=MONGODB-OIDC&authSource=%24external&authMechanismProperties=ENVIRONMENT:k8s&directConnection=true\n",
         secret.display()
     );
     assert_eq!(outcome.stdout(), expected);
