@@ -511,6 +511,9 @@ pub fn security(names: &[&str]) -> Vec<Item> {
                  server names the provider that the session is with. With `ENVIRONMENT:k8s` no driver checks which host \
                  it sends the token to: use it for hosts that you trust.",
             ),
+            text(
+                "Where the program will connect is judged before anything is handed over, as far as its command line shows:                  connection strings, flags of MongoDB's own programs, mongosh's address without a scheme. A connection string                  inside of another argument, or the file of `--config`, cannot be judged, and takes `--trust-host` each time.                  Without TLS a driver would follow the server to other hosts, so such a string gets `directConnection=true`.",
+            ),
         ],
         ["discover"] => vec![text(
             "What a server says of its provider is its word and no more. A server of somebody else's can name a provider \
