@@ -3,7 +3,7 @@
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
-use super::uri::{Uri, is_connection_string};
+use super::uri::{Uri, has_connection_string, is_connection_string};
 
 /// A connection string, and where it stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,10 +40,7 @@ pub fn find(args: &[OsString]) -> Result<Vec<Found>, (usize, String)> {
 /// another language, or a file of one of MongoDB's own programs. The rest of a sentence that starts with the program.
 pub fn hidden(program: &OsStr, args: &[OsString], found: &[Found]) -> Option<&'static str> {
     let is_found = |index: usize| found.iter().any(|found| found.index == index);
-    let inside = |(index, arg): (usize, &OsString)| {
-        let text = arg.to_string_lossy();
-        !is_found(index) && ["mongodb://", "mongodb+srv://"].iter().any(|scheme| text.contains(scheme))
-    };
+    let inside = |(index, arg): (usize, &OsString)| !is_found(index) && has_connection_string(&arg.to_string_lossy());
     if args.iter().enumerate().any(inside) {
         return Some("has a connection string inside of an argument");
     }
@@ -67,8 +64,13 @@ const TOOLS: &[&str] = &[
 
 /// Whether a word is the name or the path of such a program, or of npx's package of one.
 pub fn is_tool(word: &OsStr) -> bool {
+    tool_of(word).is_some()
+}
+
+fn tool_of(word: &OsStr) -> Option<&'static str> {
     let name = Path::new(word).file_stem().unwrap_or_default().to_string_lossy();
-    TOOLS.contains(&name.split('@').next().unwrap_or_default())
+    let name = name.split('@').next().unwrap_or_default();
+    TOOLS.iter().copied().find(|tool| *tool == name)
 }
 
 /// What flags of one of MongoDB's own programs say of the connection, beside or in place of a connection string.
@@ -83,15 +85,10 @@ pub struct Flags {
 
 /// Which of MongoDB's own programs this is, and its arguments; also where something else runs it, as npx does.
 fn tool<'a>(program: &OsStr, args: &'a [OsString]) -> Option<(&'static str, &'a [OsString])> {
-    let name_of = |name: &OsStr| {
-        let name = Path::new(name).file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        let name = name.split('@').next().unwrap_or_default();
-        TOOLS.iter().copied().find(|tool| *tool == name)
-    };
-    if let Some(name) = name_of(program) {
+    if let Some(name) = tool_of(program) {
         return Some((name, args));
     }
-    args.iter().enumerate().find_map(|(index, arg)| Some((name_of(arg)?, args.get(index + 1..)?)))
+    args.iter().enumerate().find_map(|(index, arg)| Some((tool_of(arg)?, args.get(index + 1..)?)))
 }
 
 /// Flags of mongosh that take the word behind them. A word behind any other flag is an argument of its own.

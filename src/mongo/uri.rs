@@ -47,6 +47,11 @@ pub fn is_connection_string(text: &str) -> bool {
     text.starts_with(STANDARD) || text.starts_with(SRV)
 }
 
+/// Whether a connection string stands anywhere in a text.
+pub fn has_connection_string(text: &str) -> bool {
+    text.contains(STANDARD) || text.contains(SRV)
+}
+
 /// That no password stands in a text, in a connection string that is all of it or a part: for texts that nobody has read as
 /// one, and that are shown when they are wrong.
 ///
