@@ -158,13 +158,14 @@ fn judge(settings: &Settings, program: &OsString, args: &[OsString], found: &[Fo
 fn check_seen(settings: &Settings, program: &OsString, args: &[OsString], found: &[Found]) -> Result<()> {
     // What the profile trusts was said with other commands in mind.
     let is_trusted_now = matches!(settings.origin(schema::ALLOWED_HOST.key), Origin::Flag(_));
-    if let Some(hidden) = arguments::hidden(program, args, found).filter(|_| !is_trusted_now) {
+    let unseen = |why: &str| {
         let program = foreign(&program.to_string_lossy());
-        return Err(Error::new(
-            Kind::Usage,
-            format!("`{program}` {hidden}, so nobody can see where it would send your token"),
-        )
-        .hint("if you know the host that it connects to, say that you trust it: `--trust-host HOST`"));
+        let what = format!("`{program}` {why}, so nobody can see where it would send your token");
+        Error::new(Kind::Usage, what)
+    };
+    let trust = "if you know the host that it connects to, say that you trust it: `--trust-host HOST`";
+    if let Some(hidden) = arguments::hidden(program, args, found).filter(|_| !is_trusted_now) {
+        return Err(unseen(hidden).hint(trust));
     }
     let is_seen = !found.is_empty() || settings.uri.is_some() || !arguments::flags(program, args).hosts.is_empty();
     if is_seen || !settings.allowed_hosts.is_empty() {
@@ -174,18 +175,12 @@ fn check_seen(settings: &Settings, program: &OsString, args: &[OsString], found:
     if program.is_empty() {
         return Err(Error::new(Kind::Usage, "no program is named").hint(example));
     }
-    let runs_mongosh = Way::for_program(program, args) == Way::Mongosh;
-    let program = foreign(&program.to_string_lossy());
-    Err(Error::new(
-        Kind::Usage,
-        format!("`{program}` is given no connection string here, so nobody can see where it would send your token"),
-    )
-    .hint(if runs_mongosh {
+    let give = if Way::for_program(program, args) == Way::Mongosh {
         example
     } else {
         "if it takes one, put it into its arguments, or read it from `MDB_LOGIN_URI` and give it to mdb-login: `--uri`"
-    })
-    .hint("if you know the host that it connects to, say that you trust it: `--trust-host HOST`"))
+    };
+    Err(unseen("is given no connection string here").hint(give).hint(trust))
 }
 
 /// Whether mongosh would refuse a host of this connection string that we have judged to be trusted.

@@ -58,8 +58,11 @@ pub fn run(args: &InspectArgs, global: &GlobalArgs, ui: &Ui) -> Result<()> {
         TokenSource::Stdin => from_stdin()?,
     };
     let inspection = session.inspect(&presented, &providers, args.offline)?;
-    let target = target.map(|target| shell_quoted(&target));
-    let case = Findings { presented: &presented, inspection: &inspection, args, target };
+    let command = target.map_or_else(
+        || "mdb-login inspect".to_owned(),
+        |target| format!("mdb-login inspect {}", shell_quoted(&target)),
+    );
+    let case = Findings { presented: &presented, inspection: &inspection, args, command };
     if ui.json {
         ui.object(case.object())?;
     } else {
@@ -141,8 +144,8 @@ struct Findings<'a> {
     presented: &'a Presented,
     inspection: &'a Inspection<'a>,
     args: &'a InspectArgs,
-    /// What names the token on a command line; quoted for a shell.
-    target: Option<String>,
+    /// The command that looks at the same token.
+    command: String,
 }
 
 /// Claims in the order in which people look for them; the others follow by name.
@@ -303,8 +306,7 @@ impl Findings<'_> {
                 Err(broken.and_then(|judged| self.mend(judged)).into_iter().fold(error, Error::hint))
             }
             None if self.inspection.provider.is_none() => {
-                let command =
-                    self.target.iter().fold("mdb-login inspect".to_owned(), |line, target| line + " " + target);
+                let command = &self.command;
                 Err(Error::new(Kind::Config, "nobody has said what the MongoDB server expects of a token")
                     .hint(format!("give its configuration: `{command} --server-config FILE`"))
                     .hint(format!("or its issuer and audience: `{command} --issuer ISSUER --audience AUDIENCE`")))

@@ -129,16 +129,21 @@ impl Layers<'_> {
                     .hint(format!("name one with `--profile`: {}", names.join(", ")))
                     .hint(format!("run `mdb-login profile use {first}` to make it the default"))
             }
-            (None, _) if settings.issuer.is_empty() && settings.client_id.is_empty() => {
-                Error::new(Kind::Config, missing)
-                    .hint("run `mdb-login mongodb+srv://HOST` with your server's name: it says where people sign in")
-                    .hint("give `--issuer` and `--client-id`, or set `MDB_LOGIN_ISSUER` and `MDB_LOGIN_CLIENT_ID`")
-                    .hint(create_hint("prod"))
-                    .hint("nothing is registered at the provider yet? run `mdb-login setup --help`")
+            _ => {
+                // Where there is nothing at all, somebody may be here for the first time.
+                let is_first = settings.issuer.is_empty() && settings.client_id.is_empty();
+                let server = "run `mdb-login mongodb+srv://HOST` with your server's name: it says where people sign in";
+                let set_up = "nothing is registered at the provider yet? run `mdb-login setup --help`";
+                let hints = [
+                    Some(server.to_owned()).filter(|_| is_first),
+                    Some(
+                        "give `--issuer` and `--client-id`, or set `MDB_LOGIN_ISSUER` and `MDB_LOGIN_CLIENT_ID`".into(),
+                    ),
+                    Some(create_hint("prod")),
+                    Some(set_up.to_owned()).filter(|_| is_first),
+                ];
+                hints.into_iter().flatten().fold(Error::new(Kind::Config, missing), Error::hint)
             }
-            _ => Error::new(Kind::Config, missing)
-                .hint("give `--issuer` and `--client-id`, or set `MDB_LOGIN_ISSUER` and `MDB_LOGIN_CLIENT_ID`")
-                .hint(create_hint("prod")),
         };
         // A variable that is almost right is ignored as any other, so it has to be looked for.
         for (variable, meant) in [("MDB_LOGIN_CLIENTID", &schema::CLIENT_ID), ("MDB_LOGIN_ISSUER_URL", &schema::ISSUER)]

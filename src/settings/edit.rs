@@ -190,11 +190,11 @@ pub fn choose(document: &mut DocumentMut, name: &str) -> Result<()> {
 pub fn rename(document: &mut DocumentMut, old: &str, new: &str) -> Result<()> {
     check_name(new)?;
     let profiles = profiles(document, old)?;
-    if profiles.contains_key(new) && old == new {
-        // Not to be removed first.
-        return Err(Error::new(Kind::Usage, format!("the profile is called `{new}` already")));
-    }
     if profiles.contains_key(new) {
+        if old == new {
+            // Not to be removed first.
+            return Err(Error::new(Kind::Usage, format!("the profile is called `{new}` already")));
+        }
         return Err(Error::new(Kind::Usage, format!("there is a profile called `{new}` already"))
             .hint(format!("run `mdb-login profile remove {new}` first, if it is not needed")));
     }
